@@ -1,0 +1,5 @@
+"""Images as uint8 tensors in memory: the embedded MNIST, and what torchvision can load."""
+
+from bnmodels.data.datasets import CLASSES, NAMES, DataError, Images, checksum, load
+
+__all__ = ["CLASSES", "NAMES", "DataError", "Images", "checksum", "load"]

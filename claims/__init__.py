@@ -1,0 +1,1 @@
+"""The claims, a module a question, a function a claim."""

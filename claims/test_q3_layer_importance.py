@@ -1,0 +1,109 @@
+"""Q3: is batch norm needed in every layer?"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import pytest
+
+from bnmodels.history import History
+from bnmodels.lenet import PLACES
+from pytest_claims import Interaction, Ordering, Verdict
+
+from .arms import bn_lenet, without_norm
+from .measures import PP, e, mean, p
+
+Runs = dict[str, History]
+
+READ_AT = (2, 4, 8)
+ARMS = {"complete": bn_lenet()} | {f"without {place}": without_norm(place) for place in range(1, PLACES + 1)}
+HORIZON = {"smoke": 8, "standard": 8, "full": 8}
+RIVALS = {f"first over {place}": place for place in range(2, PLACES + 1)}
+
+
+def cost_e(runs: Runs, place: int, epochs: Sequence[int] = READ_AT, *, precise: bool = False) -> float:
+    """Log2 error that removing a norm costs."""
+    return e(runs[f"without {place}"], epochs, precise=precise) - e(runs["complete"], epochs, precise=precise)
+
+
+def cost_p(runs: Runs, place: int, epochs: Sequence[int] = READ_AT) -> float:
+    """P that removing a norm costs."""
+    return p(runs["complete"], epochs) - p(runs[f"without {place}"], epochs)
+
+
+def cost_loss(runs: Runs, place: int) -> float:
+    """Training loss that removing a norm costs, in nats."""
+    without, complete = runs[f"without {place}"].training_loss, runs["complete"].training_loss
+    return mean([float(without[k - 1] or 0.0) - float(complete[k - 1] or 0.0) for k in READ_AT])
+
+
+def each(cost: Callable[..., float], words: str) -> dict[str, Callable[[Runs], float]]:
+    """A reading for every place."""
+    return {f"{words}, place {place}": partial(cost, place=place) for place in range(1, PLACES + 1)}
+
+
+@pytest.mark.claim(
+    Ordering(
+        id="Q3.1E",
+        statement="In the accuracy that the write-up measures, removing the first batch norm costs the most.",
+        place="Exercise 3",
+        arms=ARMS,
+        horizon=HORIZON,
+        rivals=tuple(RIVALS),
+        effects=lambda runs: {name: cost_e(runs, 1) - cost_e(runs, place) for name, place in RIVALS.items()},
+        unit=0.25,
+        measure="log2 of test error (E), epochs 2, 4, 8",
+        also=each(cost_e, "cost"),
+        notes="E lags behind the weights, which makes it dip; hence the error is compared as a ratio. One run of 8 epochs "
+        "serves all three readings.",
+    )
+)
+def test_first_norm_costs_most_as_evaluated(verdict: Verdict) -> None:
+    """Q3.1 in E."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    Ordering(
+        id="Q3.1P",
+        statement="With statistics re-estimated, too, removing the first batch norm costs the most accuracy.",
+        place="Exercise 3",
+        arms=ARMS,
+        horizon=HORIZON,
+        rivals=tuple(RIVALS),
+        effects=lambda runs: {name: cost_p(runs, 1) - cost_p(runs, place) for name, place in RIVALS.items()},
+        unit=0.3 * PP,
+        measure="pp of P, epochs 2, 4, 8",
+        scaling=100,
+        also=each(cost_p, "cost in P") | each(cost_loss, "cost in training loss x 0.01"),
+        notes="P leaves out what running statistics lose by lagging behind the weights.",
+    )
+)
+def test_first_norm_costs_most_as_trained(verdict: Verdict) -> None:
+    """Q3.1 in P."""
+    assert verdict.as_expected, verdict
+
+
+def excess(runs: Runs, place: int) -> float:
+    """How much more removing a norm costs in E than in P, in log2 error."""
+    return cost_e(runs, place) - cost_e(runs, place, precise=True)
+
+
+@pytest.mark.claim(
+    Interaction(
+        id="Q3.6",
+        statement="The first layer's importance is a matter of evaluation, of running statistics that lag behind, and not "
+        "of training.",
+        place="Exercise 3 (implied)",
+        arms=ARMS,
+        horizon=HORIZON,
+        effect=lambda runs: excess(runs, 1) - mean([excess(runs, place) for place in (2, 3, 4)]),
+        delta=0.25,
+        unit=0.25,
+        measure="log2 of test error, (E - P) of place 1 against the others",
+        also=each(excess, "E over P"),
+        notes="If the first norm's cost stands in E and goes away in P, while the others' do not, evaluation makes it.",
+    )
+)
+def test_first_norm_matters_in_evaluation(verdict: Verdict) -> None:
+    """Q3.6."""
+    assert verdict.as_expected, verdict

@@ -1,0 +1,165 @@
+"""Q5: batch norm without gamma and beta."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bnmodels.history import History
+from bnmodels.lenet import PLACES
+from pytest_claims import AllOf, Equivalence, Interaction, Superiority, Verdict
+from pytest_claims.statistics import Greater
+
+from .arms import bn_lenet
+from .measures import EARLY, PP, e, final_e, last, mean, p, rms
+
+Runs = dict[str, History]
+
+ARMS = {"affine": bn_lenet(), "fixed": bn_lenet(affine=False)}
+EVERYWHERE = {"smoke": 10, "standard": 10, "full": 10}
+
+
+def gap(runs: Runs, epochs: tuple[int, ...]) -> float:
+    """How far the affine arm is ahead, in P."""
+    return p(runs["affine"], epochs) - p(runs["fixed"], epochs)
+
+
+def late(runs: Runs) -> tuple[int, ...]:
+    """The last two epochs."""
+    return last(runs["affine"], 2)
+
+
+def gap_e(runs: Runs, epochs: tuple[int, ...]) -> float:
+    """How far the affine arm is ahead, in log2 error."""
+    return e(runs["fixed"], epochs) - e(runs["affine"], epochs)
+
+
+@pytest.mark.claim(
+    Superiority(
+        id="Q5.1",
+        statement="Without gamma and beta accuracy is lower in the first two epochs, by more than half a point.",
+        place="Exercise 5",
+        arms=ARMS,
+        horizon={"smoke": 2, "standard": 2, "full": 2},
+        effect=lambda runs: gap(runs, EARLY),
+        delta=0.5 * PP,
+        unit=0.5 * PP,
+        measure="pp of P, epochs 1 and 2",
+        scaling=100,
+        also={"log2 error (E) x 0.01": lambda runs: PP * gap_e(runs, EARLY)},
+        notes="Running statistics that lag behind hit the arm without parameters harder, hence P.",
+    )
+)
+def test_affine_parameters_help_early(verdict: Verdict) -> None:
+    """Q5.1."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    Interaction(
+        id="Q5.2a",
+        statement="The gap that gamma and beta make shrinks as training goes on.",
+        place="Exercise 5",
+        arms=ARMS,
+        horizon=EVERYWHERE,
+        effect=lambda runs: gap(runs, EARLY) - gap(runs, late(runs)),
+        delta=0.3 * PP,
+        unit=0.3 * PP,
+        measure="pp of P, gap at epochs 1 and 2 minus gap at the last two",
+        scaling=100,
+        also={
+            "gap at epochs 1 and 2": lambda runs: gap(runs, EARLY),
+            "gap at the last two epochs": lambda runs: gap(runs, late(runs)),
+            "shrinkage in log2 error (E) x 0.01": lambda runs: PP * (gap_e(runs, EARLY) - gap_e(runs, late(runs))),
+        },
+        notes="A gap can shrink in points and grow as a ratio of errors; both are shown, points are judged.",
+    )
+)
+def test_gap_shrinks(verdict: Verdict) -> None:
+    """Q5.2, first half."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    Equivalence(
+        id="Q5.2b",
+        statement="At the end of training gamma and beta make no difference that matters: the gap has closed.",
+        place="Exercise 5",
+        arms=ARMS,
+        horizon=EVERYWHERE,
+        effect=lambda runs: gap(runs, late(runs)),
+        margin=0.3 * PP,
+        unit=0.3 * PP,
+        measure="pp of P, last two epochs",
+        scaling=100,
+        also={"log2 error (E), last three epochs x 0.01": lambda runs: PP * (final_e(runs["fixed"]) - final_e(runs["affine"]))},
+        reported={"both frozen, exercise 4, 10 epochs": 0.9674, "neither frozen, exercise 4, 10 epochs": 0.98},
+        erratum="The arm with gamma and beta frozen in exercise 4 is the same network as the arm without them in exercise 5; "
+        "the write-up reports it 1.3 points behind there and as converged here.",
+    )
+)
+def test_gap_closes(verdict: Verdict) -> None:
+    """Q5.2, second half."""
+    assert verdict.as_expected, verdict
+
+
+def departure(runs: Runs, place: int, name: str) -> float:
+    """Root mean square distance of gamma from 1, or of beta from 0, after the last epoch."""
+    final = runs["affine"].probes[-1]
+    values, centre = (final.gamma, 1.0) if name == "gamma" else (final.beta, 0.0)
+    return rms(values[place - 1], centre)
+
+
+def pooled(runs: Runs, name: str) -> float:
+    """The same over all channels of the network."""
+    final = runs["affine"].probes[-1]
+    values, centre = (final.gamma, 1.0) if name == "gamma" else (final.beta, 0.0)
+    return rms([value for layer in values for value in layer], centre)
+
+
+DEPARTURES = {f"{name}, place {place}": (place, name) for name in ("gamma", "beta") for place in range(1, PLACES + 1)}
+
+
+def more(place: int) -> Callable[[Runs], float]:
+    """How much further gamma went than beta at one place."""
+    return lambda runs: departure(runs, place, "gamma") - departure(runs, place, "beta")
+
+
+@pytest.mark.claim(
+    AllOf(
+        id="Q5.3a",
+        statement="In every layer the learned gamma departs from 1 and the learned beta from 0.",
+        place="Exercise 5",
+        arms={"affine": bn_lenet()},
+        horizon=EVERYWHERE,
+        parts={name: Greater(delta=0.1) for name in DEPARTURES},
+        effects=lambda runs: {name: departure(runs, *which) for name, which in DEPARTURES.items()},
+        unit=0.1,
+        measure="root mean square over channels",
+        notes="In standard deviations of the normalised signal. Grows with rate and epochs.",
+    )
+)
+def test_parameters_depart(verdict: Verdict) -> None:
+    """Q5.3, first half."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    Superiority(
+        id="Q5.3b",
+        statement="Gamma departs from 1 further than beta departs from 0.",
+        place="Exercise 5",
+        arms={"affine": bn_lenet()},
+        horizon=EVERYWHERE,
+        effect=lambda runs: mean([more(place)(runs) for place in range(1, PLACES + 1)]),
+        delta=0.05,
+        unit=0.05,
+        measure="root mean square, gamma minus beta, mean over layers",
+        also={f"place {place}": more(place) for place in range(1, PLACES + 1)}
+        | {"pooled over channels": lambda runs: pooled(runs, "gamma") - pooled(runs, "beta")},
+        notes="Both are in standard deviations of the normalised signal, so that they compare. Pooling weighs layers by "
+        "width: 204 of 226 channels belong to linear layers.",
+    )
+)
+def test_gamma_departs_more(verdict: Verdict) -> None:
+    """Q5.3, second half."""
+    assert verdict.as_expected, verdict

@@ -1,0 +1,142 @@
+"""Joins the two: names the training function, the data set and the scales that the claims run at."""
+
+import platform
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from bnmodels import data
+from bnmodels.history import History
+from bnmodels.training import TRAINING_VERSION, cost, train
+from pytest_claims import Scale, Study
+from pytest_claims.statistics import LOOKS
+
+FIRST_LOOK = LOOKS[:1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which images."""
+    group = parser.getgroup("bnmodels")
+    group.addoption("--dataset", default="mnist", help=f"{', '.join(data.NAMES)} (default: the embedded mnist)")
+    group.addoption("--data-dir", metavar="DIR", default=None, help="where data sets lie that are not embedded")
+    group.addoption("--download", action="store_true", help="let torchvision fetch the data set into --data-dir")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the data set's name, and choose how many examples property claims try."""
+    if config.option.dataset not in data.NAMES:
+        raise pytest.UsageError(f"--dataset {config.option.dataset}: unknown; one of {', '.join(data.NAMES)}")
+    for scale in _scales(config).values():
+        # Repeatable in the smoke run, new examples every time elsewhere; torch's first step exceeds any deadline.
+        settings.register_profile(
+            scale.name, max_examples=scale.examples, deadline=None, derandomize=scale.name == "smoke", print_blob=True
+        )
+    scale = config.getoption("scale", None) or "standard"
+    if scale in _scales(config):  # the plugin refuses any other
+        settings.load_profile(scale)
+
+
+def _scales(config: pytest.Config) -> dict[str, Scale]:
+    chosen = partial(replace, dataset=config.option.dataset)
+    scales = (
+        Scale(
+            name="smoke",
+            looks=(2,),
+            judged=False,
+            scope="on 384 images",
+            prepare=partial(chosen, train_images=384, test_images=500, precise_images=384),
+            examples=25,
+        ),
+        Scale(
+            name="standard",
+            looks=FIRST_LOOK,
+            judged=True,
+            scope="on 12,000 images",
+            prepare=partial(chosen, train_images=12_000, precise_images=10_000),
+            examples=100,
+        ),
+        Scale(
+            name="full",
+            looks=LOOKS,
+            judged=True,
+            scope="on 60,000 images",
+            prepare=partial(chosen, precise_epochs=(1, 2, 4, 8, 9, 10, 19, 20)),
+            examples=500,
+        ),
+    )
+    return {scale.name: scale for scale in scales}
+
+
+def pytest_claims_scales(config: pytest.Config) -> Mapping[str, Scale]:
+    """`smoke` shows that everything works, `standard` judges on reduced data, `full` is the write-up's protocol."""
+    return _scales(config)
+
+
+def pytest_claims_study(config: pytest.Config, device: str) -> Study:
+    """LeNets on the chosen images.
+
+    Raises:
+        pytest.UsageError: The data cannot be used.
+    """
+    option = config.option
+    data_dir = Path(option.data_dir) if option.data_dir else None
+    try:
+        data.load(option.dataset, data_dir, download=option.download)
+        checksum = data.checksum(option.dataset, data_dir)
+    except data.DataError as error:
+        raise pytest.UsageError(str(error)) from None
+    return Study(
+        train=_training(data_dir),
+        version=TRAINING_VERSION,
+        decode=History.from_json,
+        cost=cost,
+        cost_unit="network-epochs",
+        device=device,
+        environment={
+            "torch": version("torch"),
+            "device type": device.partition(":")[0],
+            "precision": "float32",
+            "data": checksum,
+        },
+        provenance={
+            "dataset": option.dataset,
+            "bnmodels": version("bnmodels"),
+            "torchvision": version("torchvision"),
+            "numpy": version("numpy"),
+            "scipy": version("scipy"),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processor": _processor(),
+            "threads a worker": 1,
+            "commit": _commit(config.rootpath),
+        },
+        preload=("bnmodels.warmup",),
+    )
+
+
+def _training(data_dir: Path | None) -> Callable[..., History]:
+    return partial(train, data_dir=data_dir)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _commit(root: Path) -> str:
+    """The commit, marked where the tree differs from it; empty outside a repository."""
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+

@@ -1,0 +1,36 @@
+"""Claims as tests: each distinct arm and seed is trained once, all claims are judged together, and reported."""
+
+from pytest_claims.claim import (
+    REFUTED,
+    SUPPORTED,
+    AllOf,
+    Arm,
+    Equivalence,
+    Interaction,
+    Ordering,
+    Outcome,
+    Property,
+    Proportion,
+    Superiority,
+)
+from pytest_claims.tally import Tally
+from pytest_claims.trial import Scale, Study
+from pytest_claims.verdict import Verdict
+
+__all__ = [
+    "REFUTED",
+    "SUPPORTED",
+    "AllOf",
+    "Arm",
+    "Equivalence",
+    "Interaction",
+    "Ordering",
+    "Outcome",
+    "Property",
+    "Proportion",
+    "Scale",
+    "Study",
+    "Superiority",
+    "Tally",
+    "Verdict",
+]

@@ -1,0 +1,95 @@
+"""From claims and what is known so far to the distinct trials wanted next. Runs nothing."""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
+
+from pytest_claims.claim import Statistical
+from pytest_claims.trial import Run, Scale, Study, Trial
+
+Known = Callable[[Trial], Run | None]
+"""The run of a trial, cut to its horizon, if it has finished."""
+
+
+@dataclass(frozen=True)
+class SeedPlan:
+    """What one claim wants for one seed.
+
+    Attributes:
+        trials: By arm, in the order in which the claim asked for them.
+        runs: Those that have finished.
+    """
+
+    trials: Mapping[str, Trial]
+    runs: Mapping[str, Run]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to train."""
+        return len(self.runs) == len(self.trials)
+
+
+def plan_seed(claim: Statistical, seed: int, *, known: Known, study: Study, scale: Scale) -> SeedPlan:
+    """What a claim wants for one seed, given what has finished.
+
+    A claim with a search is asked again whenever all its arms have finished, until it names no new one.
+    """
+    horizon = claim.horizon[scale.name]
+    arms = dict(claim.arms)
+    trials: dict[str, Trial] = {}
+    runs: dict[str, Run] = {}
+    while True:
+        for name, arm in arms.items():
+            if name not in trials:
+                trial = study.trial(scale.prepare(arm.recipe), seed=seed + arm.seed_offset, horizon=horizon)
+                trials[name] = trial
+                if (run := known(trial)) is not None:
+                    runs[name] = run
+        if claim.search is None or len(runs) < len(trials):
+            return SeedPlan(trials, runs)
+        more = {name: arm for name, arm in claim.search(runs).items() if name not in trials}
+        if not more:
+            return SeedPlan(trials, runs)
+        arms = more
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The distinct trials to train next.
+
+    Attributes:
+        trials: Missing ones, the most expensive first, so that no long one is left alone at the end.
+        requested: How many (claim, arm, seed) the claims asked for.
+        distinct: How many different trials those are.
+        requested_cost: Cost of training every request on its own.
+        distinct_cost: Cost of training each different one once, finished or not.
+        cost: Cost of what is missing.
+    """
+
+    trials: tuple[Trial, ...]
+    requested: int
+    distinct: int
+    requested_cost: float
+    distinct_cost: float
+    cost: float
+
+
+def batch(wanted: Iterable[Trial], *, known: Known, study: Study, without: Container[str] = ()) -> Batch:
+    """Merge requests: of those with one key the longest serves all. Keys in `without` are not asked for again."""
+    longest: dict[str, Trial] = {}
+    requested, requested_cost = 0, 0.0
+    for trial in wanted:
+        requested += 1
+        requested_cost += study.cost(trial.recipe, trial.horizon)
+        if trial.key not in longest or longest[trial.key].horizon < trial.horizon:
+            longest[trial.key] = trial
+    costs = {key: study.cost(trial.recipe, trial.horizon) for key, trial in longest.items()}
+    missing = [trial for trial in longest.values() if trial.key not in without and known(trial) is None]
+    missing.sort(key=lambda trial: -costs[trial.key])
+    return Batch(
+        trials=tuple(missing),
+        requested=requested,
+        distinct=len(longest),
+        requested_cost=requested_cost,
+        distinct_cost=sum(costs.values()),
+        cost=sum(costs[trial.key] for trial in missing),
+    )

@@ -1,0 +1,77 @@
+"""What a user sees while evidence is gathered: a bar on a terminal, nothing but warnings elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tqdm import tqdm
+
+from pytest_claims.plan import Batch
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: "45 s", "12 min", "3.4 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def wanted(todo: Batch, seconds: float | None, *, unit: str) -> str:
+    """A batch in one line: what it wants, what is stored, and the expected time."""
+    time = f"about {duration(seconds)}" if seconds is not None else "time unknown, as nothing was timed yet"
+    reused = todo.distinct - len(todo.trials)
+    return (
+        f"claims: {todo.requested} runs wanted, {todo.distinct} of them distinct "
+        f"({todo.distinct_cost:.1f} of {todo.requested_cost:.1f} {unit}); {reused} stored, {len(todo.trials)} to train "
+        f"({todo.cost:.1f} {unit}, {time})"
+    )
+
+
+@dataclass
+class Bar:
+    """Shows a batch being trained.
+
+    Attributes:
+        write: Prints a line.
+        unit: Of cost.
+        show: Whether there is a terminal for a bar.
+        trained: Trials finished in all batches.
+        first: The first batch, for the report.
+    """
+
+    write: Callable[[str], None]
+    unit: str
+    show: bool
+    trained: int = 0
+    first: Batch | None = None
+    warnings: list[str] = field(default_factory=list)
+    _bar: "tqdm[None] | None" = None
+
+    def planned(self, todo: Batch, seconds: float | None) -> None:
+        """Say what is wanted and start the bar."""
+        self.first = self.first or todo
+        self.write(wanted(todo, seconds, unit=self.unit))
+        if self.show:
+            reused = todo.distinct - len(todo.trials)
+            layout = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} " + self.unit + " [{elapsed}<{remaining}{postfix}]"
+            self._bar = tqdm(total=todo.cost, desc="training", bar_format=layout, dynamic_ncols=True)
+            self._bar.set_postfix(done=0, reused=reused, running=0)
+
+    def finished(self, cost: float, running: int) -> None:
+        """Move the bar on."""
+        self.trained += 1
+        if self._bar is not None:
+            self._bar.set_postfix(done=self.trained, running=running, refresh=False)
+            self._bar.update(cost)
+
+    def warned(self, message: str) -> None:
+        """Print a warning, above the bar if there is one."""
+        self.warnings.append(message)
+        if self._bar is not None:
+            self._bar.clear()
+        self.write(f"claims: {message}")
+
+    def gathered(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,225 @@
+"""Finished trials, in one SQLite file that several processes may use at once."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pytest_claims.trial import Json, Trial, describe
+
+VERSION = 1
+"""Of the tables below, in SQLite's `user_version`."""
+APPLICATION = 0x636C6D73
+"""Marks the file as ours, in SQLite's `application_id`."""
+
+TABLES = """
+CREATE TABLE trials (
+    key TEXT NOT NULL, horizon INTEGER NOT NULL, seed INTEGER NOT NULL, recipe TEXT NOT NULL, environment TEXT NOT NULL,
+    result BLOB NOT NULL, diverged INTEGER NOT NULL, seconds REAL NOT NULL, cost REAL NOT NULL,
+    finished TEXT NOT NULL, provenance TEXT NOT NULL, PRIMARY KEY (key, horizon)
+) WITHOUT ROWID;
+CREATE TABLE looks (
+    family TEXT NOT NULL, claim TEXT NOT NULL, look INTEGER NOT NULL, supported REAL NOT NULL, refuted REAL NOT NULL,
+    PRIMARY KEY (family, claim, look)
+) WITHOUT ROWID;
+"""
+
+
+class StoreError(Exception):
+    """The store cannot be used: the reason and the way out, in one line."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished trial.
+
+    Attributes:
+        result: What the run's `to_json` gave.
+        seconds: Wall time of the training, on the machine that did it.
+        cost: In the study's unit, for `seconds` to be compared with.
+    """
+
+    key: str
+    horizon: int
+    seed: int
+    recipe: Json
+    result: Json
+    diverged: bool
+    seconds: float
+    cost: float
+    finished: str
+    provenance: Json
+
+
+class Store:
+    """Trials that are never changed once written. Each method is one transaction.
+
+    Raises:
+        StoreError: From every method, where the file is not a store, is of a newer version, is read-only, damaged, or
+            the disk is full. What is already stored stays.
+    """
+
+    def __init__(self, path: Path, *, timeout: float = 60.0) -> None:
+        self.path = path
+        with self._explained():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (application,) = self._db.execute("PRAGMA application_id").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and application != APPLICATION:
+            raise StoreError(f"{self.path}: a database of another program; name another file with --claims-store")
+        if version > VERSION:
+            raise StoreError(
+                f"{self.path}: written by a newer version (schema {version}, this one reads up to {VERSION}); "
+                "upgrade, or name another file with --claims-store"
+            )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if version < VERSION:
+            self._create()
+        self._db.execute("BEGIN IMMEDIATE")  # a store that cannot be written is found out before any training
+        self._db.execute("ROLLBACK")
+
+    def _create(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            if self._db.execute("PRAGMA user_version").fetchone() == (0,):  # else another process was faster
+                for statement in filter(str.strip, TABLES.split(";")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            reason = str(error)
+            if "readonly" in reason or "unable to open" in reason:
+                way = "make it and its folder writable, or name another file with --claims-store"
+            elif "full" in reason:
+                way = "free space and run again: every trial stored so far is kept"
+            elif "locked" in reason or "busy" in reason:
+                way = "another process holds it; wait for that one and run again"
+            else:
+                way = "not a usable store; move it away, or name another file with --claims-store"
+            raise StoreError(f"{self.path}: {reason}; {way}") from error
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: {error.strerror or error}; name another file with --claims-store"
+            ) from error
+
+    def put(
+        self, trial: Trial, result: Json, *, diverged: bool, seconds: float, cost: float, provenance: Mapping[str, Any]
+    ) -> None:
+        """Write a finished trial; one that is already there stays as it is."""
+        row = (
+            trial.key,
+            trial.horizon,
+            trial.seed,
+            json.dumps(describe(trial.recipe)),
+            json.dumps(dict(trial.environment)),
+            zlib.compress(json.dumps(result, allow_nan=False, separators=(",", ":")).encode()),
+            diverged,
+            seconds,
+            cost,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            json.dumps(dict(provenance)),
+        )
+        with self._explained():
+            self._db.execute("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def get(self, trial: Trial) -> Stored | None:
+        """The shortest stored run that is at least as long as the trial, if there is one."""
+        return self._one("WHERE key = ? AND horizon >= ? ORDER BY horizon", trial.key, trial.horizon)
+
+    def longest(self, key: str) -> Stored | None:
+        """The longest stored run of a key, if there is one."""
+        return self._one("WHERE key = ? ORDER BY horizon DESC", key)
+
+    def _one(self, which: str, *values: str | int) -> Stored | None:
+        columns = "key, horizon, seed, recipe, result, diverged, seconds, cost, finished, provenance"
+        with self._explained():
+            row = self._db.execute(f"SELECT {columns} FROM trials {which} LIMIT 1", values).fetchone()  # noqa: S608
+        if row is None:
+            return None
+        key, horizon, seed, recipe, result, diverged, seconds, cost, finished, provenance = row
+        with self._readable(key):
+            return Stored(
+                key=key,
+                horizon=horizon,
+                seed=seed,
+                recipe=json.loads(recipe),
+                result=json.loads(zlib.decompress(result)),
+                diverged=bool(diverged),
+                seconds=seconds,
+                cost=cost,
+                finished=finished,
+                provenance=json.loads(provenance),
+            )
+
+    @contextmanager
+    def _readable(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except (zlib.error, ValueError) as error:
+            raise StoreError(
+                f"{self.path}: trial {key} cannot be read ({error}); move the file away and run again"
+            ) from error
+
+    def seconds_per_cost(self) -> list[float]:
+        """Wall time over cost of the newest hundred trials, for the expected time of the next."""
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT seconds / cost FROM trials WHERE cost > 0 ORDER BY finished DESC LIMIT 100"
+            ).fetchall()
+        return [rate for (rate,) in rows]
+
+    def count(self) -> int:
+        """How many trials are stored."""
+        with self._explained():
+            return int(self._db.execute("SELECT count(*) FROM trials").fetchone()[0])
+
+    def put_look(self, family: str, claim: str, look: int, *, supported: float, refuted: float) -> None:
+        """Keep the p-values of a claim at a look, for runs that select other claims of the family."""
+        with self._explained():
+            self._db.execute(
+                "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?, ?)", (family, claim, look, supported, refuted)
+            )
+
+    def looks(self, family: str) -> dict[tuple[str, int], tuple[float, float]]:
+        """(claim, number of seeds) -> the p-values kept for a family."""
+        with self._explained():
+            rows = self._db.execute("SELECT claim, look, supported, refuted FROM looks WHERE family = ?", (family,))
+            return {(claim, look): (supported, refuted) for claim, look, supported, refuted in rows}
+
+    def close(self) -> None:
+        """Close the file; safe to repeat."""
+        with closing(self._db):
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,168 @@
+"""What a claim came to, with the figures behind it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_claims import statistics
+from pytest_claims.claim import Claim, Outcome, Statistical
+from pytest_claims.tally import Worst
+from pytest_claims.trial import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One number a seed, summarised.
+
+    Attributes:
+        name: Empty for a claim's only number.
+        values: By seed, in order. Not finite where a diverged run left no value.
+        low: Lower end of the repeated interval (level 1 - 2 alpha / 3).
+        mean: Over seeds.
+        high: Upper end.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    low: float
+    mean: float
+    high: float
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[float]) -> "Reading":
+        """Summarise the values of the seeds 0, 1, 2, ..."""
+        if len(values) < 2 or not np.isfinite(values).all():
+            mean = float(values[0]) if len(values) == 1 and math.isfinite(values[0]) else math.nan
+            return cls(name=name, values=tuple(values), low=math.nan, mean=mean, high=math.nan)
+        low, mean, high = (float(x) for x in statistics.interval(np.asarray(values)))
+        return cls(name=name, values=tuple(values), low=low, mean=mean, high=high)
+
+    def to_json(self) -> Json:
+        """Plain values; what is not finite becomes None."""
+        return {
+            "name": self.name,
+            "values": [_finite(value) for value in self.values],
+            "low": _finite(self.low),
+            "mean": _finite(self.mean),
+            "high": _finite(self.high),
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a claim came to.
+
+    Attributes:
+        claim: What was judged.
+        outcome: The verdict.
+        scale: Name of the scale.
+        scope: What the verdict speaks of: "on 12,000 images, 5 epochs".
+        reason: The decision rule with its numbers, in one sentence; or why there is no decision.
+        seeds: How many seeds were used.
+        readings: The judged numbers, a reading a row of the claim.
+        also: Further readings, which judge nothing.
+        pvalues: `p_supported`, `p_refuted` (sequential), `q_...` (Benjamini-Hochberg), `holm_...`, by name.
+        diverged: Runs used that diverged.
+        trials: By arm, the keys of its trials in order of seeds.
+        recipes: By arm, what was trained.
+        worst: For a property, by quantity, the worst error as a share of its bound.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    scale: str
+    scope: str
+    reason: str
+    seeds: int = 0
+    readings: tuple[Reading, ...] = ()
+    also: tuple[Reading, ...] = ()
+    pvalues: Mapping[str, float] = field(default_factory=dict)
+    diverged: int = 0
+    trials: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    recipes: Mapping[str, Json] = field(default_factory=dict)
+    worst: Mapping[str, Worst] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> Outcome:
+        """The verdict that passes."""
+        return self.claim.expected_at(self.scale)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one that the claim expects."""
+        return self.outcome is self.expected
+
+    @property
+    def figures(self) -> str:
+        """Effect, interval, q and seeds in a few words; a property's cases and worst share."""
+        if self.worst:
+            share = max(worst.share for worst in self.worst.values())
+            return f"{max(w.checks for w in self.worst.values())} cases, worst error {share:.2g} of its bound"
+        if not isinstance(self.claim, Statistical) or not self.readings:
+            return ""
+        s = self.claim.scaling
+        shown = min(self.readings, key=lambda r: r.mean if math.isfinite(r.mean) else -math.inf)
+        name = f"{shown.name}: " if shown.name else ""
+        text = f"{name}{shown.mean * s:+.3g} [{shown.low * s:+.3g}, {shown.high * s:+.3g}] {self.claim.measure}"
+        if "q_supported" in self.pvalues:
+            q = min(self.pvalues["q_supported"], self.pvalues["q_refuted"])
+            text += f", q = {q:.2g}"
+        return f"{text}, {self.seeds} seeds"
+
+    def __str__(self) -> str:
+        """One line: what came out, what was expected, the figures, and how to repeat it."""
+        return (
+            f"{self.claim.id} {self.outcome} ({self.scope}; expected {self.expected}): {self.claim.statement} "
+            f"{self.figures}. {self.reason} Repeat: {self.command}"
+        )
+
+    @property
+    def command(self) -> str:
+        """Runs this claim alone."""
+        return f'pytest claims --scale {self.scale} -k "{self.claim.id.partition("[")[0]}"'
+
+    def to_json(self) -> Json:
+        """The evidence of this claim as plain values (see `report/schema.json`)."""
+        claim = self.claim
+        data: dict[str, Any] = {
+            "id": claim.id,
+            "kind": claim.kind,
+            "statement": claim.statement,
+            "place": claim.place,
+            "formula": claim.formula,
+            "erratum": claim.erratum,
+            "notes": claim.notes,
+            "reported": dict(claim.reported),
+            "outcome": str(self.outcome),
+            "expected": str(self.expected),
+            "as_expected": self.as_expected,
+            "scale": self.scale,
+            "scope": self.scope,
+            "reason": self.reason,
+            "figures": self.figures,
+            "command": self.command,
+            "seeds": self.seeds,
+            "readings": [reading.to_json() for reading in self.readings],
+            "also": [reading.to_json() for reading in self.also],
+            "pvalues": dict(self.pvalues),
+            "diverged": self.diverged,
+            "trials": {arm: list(keys) for arm, keys in self.trials.items()},
+            "recipes": dict(self.recipes),
+            "worst": {quantity: worst.to_json() for quantity, worst in self.worst.items()},
+        }
+        if isinstance(claim, Statistical):
+            data |= {
+                "measure": claim.measure,
+                "scaling": claim.scaling,
+                "unit": claim.unit,
+                "bound": claim.bound,
+                "rarest_excluded": float(statistics.rarest_excluded(self.seeds)) if self.seeds else None,
+            }
+        return data
