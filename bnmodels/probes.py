@@ -112,9 +112,7 @@ def probe(network: LeNet, bench: Bench, *, precise: bool) -> Probe:
     )
 
 
-def accuracy(
-    network: LeNet, images: UInt8[Tensor, "batch 28 28"], labels: UInt8[Tensor, " batch"]
-) -> float:
+def accuracy(network: LeNet, images: UInt8[Tensor, "batch 28 28"], labels: UInt8[Tensor, " batch"]) -> float:
     """Share of images classified right in the network's present mode; chance if an output is not a number."""
     dtype = network.linear3.weight.dtype
     right = 0
@@ -134,11 +132,11 @@ def reestimate(network: LeNet, images: UInt8[Tensor, "batch 28 28"]) -> None:
 
     Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3.
     """
-    norms = [norm for norm in network.norms if hasattr(norm, "reset_running_stats")]
+    norms: list[Any] = [norm for norm in network.norms if hasattr(norm, "reset_running_stats")]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # type: ignore[assignment]  # None asks torch for the cumulative average
+        norm.momentum = None  # asks for the cumulative average
     network.train()
     dtype = network.linear3.weight.dtype
     for start in range(0, len(images), PRECISE_BATCH):

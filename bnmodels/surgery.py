@@ -37,7 +37,7 @@ def fold_bias_into_running_mean(layer: nn.Module, norm: nn.Module) -> None:
         ValueError: No bias to fold, no batch norm to fold it into, or widths that differ.
     """
     bias, running_mean = _foldable(layer, norm)
-    running_mean -= bias
+    running_mean.sub_(bias)
     layer.bias = None  # type: ignore[assignment]  # torch's stubs do not admit an absent bias
 
 
@@ -54,7 +54,7 @@ def fold_bias_into_beta(layer: nn.Module, norm: nn.Module) -> None:
     if norm.bias is None or norm.running_var is None:
         raise ValueError(f"{norm}: has no beta to take the bias up; fold into the running mean instead")
     with torch.no_grad():
-        norm.bias += norm.weight * bias / (norm.running_var + norm.eps).sqrt()
+        norm.bias.add_(norm.weight * bias / (norm.running_var + norm.eps).sqrt())
     layer.bias = None  # type: ignore[assignment]
 
 

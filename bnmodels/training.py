@@ -127,7 +127,7 @@ def train(recipe: Recipe, *, seed: int, horizon: int, device: str, data_dir: Pat
     probes = [probe(network, bench, precise=recipe.precise_after(0))]
     for epoch in range(1, horizon + 1):
         order = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}")).to(device)
-        for chosen in order.split(recipe.batch_size):
+        for chosen in torch.split(order, recipe.batch_size):
             loss = F.cross_entropy(network(scaled(images[chosen], dtype)), labels[chosen])
             value = next(shortened(loss.detach().reshape(1)))
             if not math.isfinite(value):
@@ -137,9 +137,7 @@ def train(recipe: Recipe, *, seed: int, horizon: int, device: str, data_dir: Pat
             loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
             optimizer.step()
         probes.append(probe(network, bench, precise=recipe.precise_after(epoch)))
-    return History(
-        steps_per_epoch=recipe.steps_per_epoch, losses=tuple(losses), probes=tuple(probes), diverged_at=None
-    )
+    return History(steps_per_epoch=recipe.steps_per_epoch, losses=tuple(losses), probes=tuple(probes), diverged_at=None)
 
 
 def _stopped(

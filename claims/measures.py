@@ -14,6 +14,9 @@ from bnmodels.history import History
 from bnmodels.training import Recipe
 from pytest_claims import Arm
 
+Runs = Mapping[str, History]
+"""The runs of one seed, by arm."""
+
 EARLY = (1, 2)
 """Epochs that count as early."""
 PP = 0.01

@@ -5,13 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bnmodels.history import History
 from pytest_claims import Superiority, Verdict
 
 from .arms import RATES, bn_lenet, lenet, padded_lenet
-from .measures import EARLY, PLATEAU, PP, largest_stable, p, rate_arm, search_rates, trains
-
-Runs = dict[str, History]
+from .measures import EARLY, PLATEAU, PP, Runs, largest_stable, p, rate_arm, search_rates, trains
 
 PADDING = "LeNet pads its first convolution and BNLeNet does not, so the write-up's pair differs in more than BN."
 
@@ -78,7 +75,9 @@ def lead(threshold: float = PLATEAU) -> Callable[[Runs], float]:
             "log2 rate, none": lambda runs: largest_stable("none", runs),
             "threshold 0.25 ln 10": lead(0.25 * math.log(10)),
             "threshold 0.9 ln 10": lead(0.9 * math.log(10)),
-            "BN trains at the top of the grid": lambda runs: float(trains(runs[top]) if (top := rate_arm("BN", 9)) in runs else 0),
+            "BN trains at the top of the grid": lambda runs: float(
+                trains(runs[top]) if (top := rate_arm("BN", 9)) in runs else 0
+            ),
         },
         reported={"write-up's lowest rate tried": 0.05, "write-up's highest rate tried": 4.0},
         erratum=PADDING,

@@ -5,14 +5,11 @@ from functools import partial
 
 import pytest
 
-from bnmodels.history import History
 from bnmodels.lenet import PLACES
 from pytest_claims import Interaction, Ordering, Verdict
 
 from .arms import bn_lenet, without_norm
-from .measures import PP, e, mean, p
-
-Runs = dict[str, History]
+from .measures import PP, Runs, e, mean, p
 
 READ_AT = (2, 4, 8)
 ARMS = {"complete": bn_lenet()} | {f"without {place}": without_norm(place) for place in range(1, PLACES + 1)}

@@ -4,15 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bnmodels.history import History
 from bnmodels.lenet import PLACES
 from pytest_claims import AllOf, Equivalence, Interaction, Superiority, Verdict
 from pytest_claims.statistics import Greater
 
 from .arms import bn_lenet
-from .measures import EARLY, PP, e, final_e, last, mean, p, rms
-
-Runs = dict[str, History]
+from .measures import EARLY, PP, Runs, e, final_e, last, mean, p, rms
 
 ARMS = {"affine": bn_lenet(), "fixed": bn_lenet(affine=False)}
 EVERYWHERE = {"smoke": 10, "standard": 10, "full": 10}
@@ -91,7 +88,11 @@ def test_gap_shrinks(verdict: Verdict) -> None:
         unit=0.3 * PP,
         measure="pp of P, last two epochs",
         scaling=100,
-        also={"log2 error (E), last three epochs x 0.01": lambda runs: PP * (final_e(runs["fixed"]) - final_e(runs["affine"]))},
+        also={
+            "log2 error (E), last three epochs x 0.01": lambda runs: (
+                PP * (final_e(runs["fixed"]) - final_e(runs["affine"]))
+            )
+        },
         reported={"both frozen, exercise 4, 10 epochs": 0.9674, "neither frozen, exercise 4, 10 epochs": 0.98},
         erratum="The arm with gamma and beta frozen in exercise 4 is the same network as the arm without them in exercise 5; "
         "the write-up reports it 1.3 points behind there and as converged here.",

@@ -1,7 +1,7 @@
 """The loop: plan, gather, judge, until no undecided claim wants anything."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -126,6 +126,16 @@ class Court:
                 )
         return verdicts
 
+    def everything(self, verdicts: Mapping[str, Verdict]) -> Batch:
+        """All trials that the claims used, merged as a batch."""
+        wanted = (
+            trial
+            for claim in self.claims
+            for seed in range(verdicts[claim.id].seeds)
+            for trial in self._plan(claim, seed).trials.values()
+        )
+        return batch(wanted, known=self._known, study=self.study)
+
     def _judge(self, pvalues: dict[str, PValues]) -> dict[str, Decision]:
         return self.family.judge(pvalues) if self.judges else {}
 
@@ -180,7 +190,7 @@ class _Gathering:
             self.executor.close(cancel=kind is not None)
 
     def gather(self, claims: Sequence[Statistical], look: int) -> None:
-        """Train until no claim wants anything more for this look; a search names its next trial only when asked again."""
+        """Train until no claim wants anything more for this look; a search wants its next only when asked again."""
         court = self.court
         while court.executor is not None:
             todo = court._batch(claims, look)

@@ -57,7 +57,17 @@ def run_trial(train: Callable[..., Any], recipe: Any, seed: int, horizon: int, d
     start = time.perf_counter()
     run = train(recipe, seed=seed, horizon=horizon, device=device)
     seconds = time.perf_counter() - start
-    return Finished(run.to_json(), bool(run.diverged), seconds, {"pid": os.getpid(), "preloaded": _preloaded})
+    worker = {"pid": os.getpid(), "preloaded": _preloaded, "peak_memory": _peak_memory()}
+    return Finished(run.to_json(), bool(run.diverged), seconds, worker)
+
+
+def _peak_memory() -> int | None:
+    """Bytes that this process held at most; None where the system does not say."""
+    try:
+        import resource  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class InProcess:
@@ -116,9 +126,9 @@ class LocalProcesses:
     def close(self, *, cancel: bool = False) -> None:
         """Stop the workers, after their trials unless `cancel`."""
         if cancel:
-            self._pool.stop()
+            self._pool.stop()  # type: ignore[no-untyped-call]  # pebble does not type it
         else:
-            self._pool.close()
+            self._pool.close()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 

@@ -96,7 +96,7 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            content = json.loads(path.read_text()) if path.exists() else {"version": 0, "claims": {}}
+            content: Json = json.loads(path.read_text()) if path.exists() else {"version": 0, "claims": {}}
             self.version: int = int(content["version"])
             self.claims: dict[str, Json] = dict(content["claims"])
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -137,15 +137,15 @@ class Manifest:
             "with --claims-write-manifest, under which all claims are judged again"
         )
 
-    def write(self, claims: Sequence[tuple[str, Statistical]]) -> bool:
-        """Write a new version if anything changed; whether it did."""
+    def write(self, claims: Sequence[tuple[str, Statistical]]) -> str:
+        """Write a new version if anything changed; what was done, in one line."""
         described = self.describe(claims)
         if described == self.claims:
-            return False
+            return f"{self.path} is up to date at version {self.version}"
         self.version, self.claims = self.version + 1, described
         text = json.dumps({"version": self.version, "claims": described}, indent=1, ensure_ascii=False)
         self.path.write_text(text + "\n")
-        return True
+        return f"{self.path} written, version {self.version}"
 
     def members(self, scale: str) -> dict[str, Json]:
         """The claims judged at a scale."""

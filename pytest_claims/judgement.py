@@ -13,7 +13,6 @@ from pytest_claims.statistics import ALPHA, LOOKS, Array, PValues
 from pytest_claims.trial import Scale, describe
 from pytest_claims.verdict import Reading, Verdict
 
-
 DIGITS = 9
 """Effects are rounded to this many digits below the unit that matters."""
 

@@ -1,40 +1,31 @@
 """The pytest plugin: options, fixtures and hooks. Translates; the other modules decide."""
 
-import os
-import re
-import sys
-import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from filelock import FileLock, Timeout
 
 from pytest_claims import report as reporting
 from pytest_claims import table
 from pytest_claims.claim import Claim, Outcome, Statistical
-from pytest_claims.court import Court
-from pytest_claims.executors import Executor, InProcess, LocalProcesses
-from pytest_claims.family import Family, Manifest, ManifestError
-from pytest_claims.progress import Bar, duration, wanted
-from pytest_claims.statistics import LOOKS
-from pytest_claims.store import Store, StoreError
+from pytest_claims.family import ManifestError
+from pytest_claims.hearing import Docket, Hearing
+from pytest_claims.options import DEFAULT_SCALES, OptionError, Options
+from pytest_claims.progress import duration
+from pytest_claims.record import Gathered, Record
+from pytest_claims.store import StoreError
 from pytest_claims.tally import Tally
-from pytest_claims.trial import Json, Scale, Study
+from pytest_claims.trial import Scale, Study
 from pytest_claims.verdict import Verdict
 
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_SCALES = {
-    "full": Scale(
-        name="full", looks=LOOKS, judged=True, scope="as declared", prepare=lambda recipe: recipe, examples=100
-    )
-}
-"""For projects whose conftest declares none."""
+HARNESS = "claims-harness"
+"""Name of the harness among pytest's plugins."""
 
 
 class Hooks:
@@ -60,15 +51,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add = group.addoption
     add("--device", default="cpu", help="where to train and check: cpu (default), cuda, cuda:1, mps, or auto")
     add("--scale", default=None, help="how much of the protocol to follow, as the project's conftest names it")
-    add("--fail-inconclusive", action="store_true", help="a claim that stays INCONCLUSIVE fails instead of being skipped")
+    add(
+        "--fail-inconclusive",
+        action="store_true",
+        help="a claim that stays INCONCLUSIVE fails instead of being skipped",
+    )
     add("--claims-store", metavar="FILE", default=".claims/store.sqlite", help="finished trials (default: %(default)s)")
     add("--claims-report", metavar="DIR", default="reports/latest", help="where the report goes (default: %(default)s)")
-    add("--claims-workers", metavar="N", default="auto", help="worker processes; auto: one a core; 0: train in this one")
+    add(
+        "--claims-workers", metavar="N", default="auto", help="worker processes; auto: one a core; 0: train in this one"
+    )
     add("--claims-seeds-max", metavar="N", type=int, default=None, help="make no look at more than N seeds")
     add("--claims-plan", action="store_true", help="say what the next look would train and how long it takes, and stop")
     add("--claims-fresh", action="store_true", help="train everything again, into a new store beside the usual one")
     add("--claims-no-train", action="store_true", help="judge what is stored and train nothing")
-    add("--claims-write-manifest", action="store_true", help="write a new version of the manifest from the code, and stop")
+    add(
+        "--claims-write-manifest",
+        action="store_true",
+        help="write a new version of the manifest from the code, and stop",
+    )
     parser.addini("claims_manifest", "the committed manifest of statistical claims, relative to the root directory")
 
 
@@ -77,83 +78,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "claim(claim): the claim that this test judges")
     config.addinivalue_line("markers", "property: claims checked on many inputs; set by the claim's kind")
     config.addinivalue_line("markers", "statistical: claims judged over training seeds; set by the claim's kind")
-    config.pluginmanager.register(Harness(config), "claims-harness")
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options of a run, checked."""
-
-    device: str
-    scale: Scale
-    fail_inconclusive: bool
-    store: Path
-    report: Path
-    workers: int
-    seeds_max: int | None
-
-    @classmethod
-    def of(cls, config: pytest.Config) -> "Options":
-        """Read and check them.
-
-        Raises:
-            pytest.UsageError: With the value, the rule and the way out.
-        """
-        option = config.option
-        scales: Mapping[str, Scale] = config.hook.pytest_claims_scales(config=config) or DEFAULT_SCALES
-        name = option.scale or ("standard" if "standard" in scales else next(iter(scales)))
-        if name not in scales:
-            raise pytest.UsageError(f"--scale {name}: unknown; one of {', '.join(scales)}")
-        if scales[name].judged and (wrong := set(scales[name].looks) - set(LOOKS)):
-            raise pytest.UsageError(f"scale {name}: looks at {sorted(wrong)} seeds; the design looks at {LOOKS}")
-        if option.claims_seeds_max is not None and option.claims_seeds_max < 1:
-            raise pytest.UsageError(f"--claims-seeds-max {option.claims_seeds_max}: at least 1")
-        if option.claims_plan and option.claims_no_train:
-            raise pytest.UsageError("--claims-plan with --claims-no-train: nothing would be planned; give one of them")
-        if option.claims_fresh and option.claims_no_train:
-            raise pytest.UsageError("--claims-fresh with --claims-no-train: nothing would be stored; give one of them")
-        if (option.claims_plan or option.claims_write_manifest) and _distributed(config):
-            raise pytest.UsageError("--claims-plan and --claims-write-manifest need no workers; run them without -n")
-        root = config.rootpath
-        return cls(
-            device=_device(option.device),
-            scale=scales[name],
-            fail_inconclusive=option.fail_inconclusive,
-            store=_store_path(config),
-            report=root / option.claims_report,
-            workers=_workers(option.claims_workers),
-            seeds_max=option.claims_seeds_max,
-        )
-
-
-def _device(name: str) -> str:
-    if name == "cpu":  # always there: no need to import torch
-        return name
-    from pytest_claims import devices  # noqa: PLC0415
-
+    scales = config.hook.pytest_claims_scales(config=config) or DEFAULT_SCALES
     try:
-        return str(devices.resolve(name))
-    except devices.DeviceError as error:
+        options = Options.of(config.option, scales=scales, root=config.rootpath, distributed=_distributed(config))
+    except OptionError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _workers(text: str) -> int:
-    if text == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not re.fullmatch(r"\d{1,4}", text):
-        raise pytest.UsageError(f"--claims-workers {text}: a number from 0, or auto for one a core")
-    return int(text)
-
-
-def _store_path(config: pytest.Config) -> Path:
-    worker = getattr(config, "workerinput", None)
-    if worker is not None:
-        return Path(worker["claims_store"])
-    path: Path = config.rootpath / config.option.claims_store
-    if config.option.claims_fresh:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        path = path.with_name(f"{path.stem}-fresh-{stamp}{path.suffix}")
-    return path
+    if (worker := getattr(config, "workerinput", None)) is not None:
+        options = replace(options, store=Path(worker["claims_store"]))
+    config.pluginmanager.register(Harness(config, options), HARNESS)
 
 
 def _distributed(config: pytest.Config) -> bool:
@@ -161,35 +93,18 @@ def _distributed(config: pytest.Config) -> bool:
     return config.pluginmanager.hasplugin("dsession")
 
 
-@dataclass
-class Gathered:
-    """What a process that gathered has to say, as plain values for the road to the controller."""
-
-    seconds: float = 0.0
-    trained: int = 0
-    requested: int = 0
-    distinct: int = 0
-    requested_cost: float = 0.0
-    distinct_cost: float = 0.0
-    problems: list[str] = field(default_factory=list)
-
-
 class Harness:
-    """One run: collects claims, gathers and judges before the first test, and reports at the end."""
+    """One run: collects claims, has them heard before the first test, and reports at the end."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
-        self.options = Options.of(config)
+        self.options = options
         self.tally = Tally()
         self.claims: dict[str, Claim] = {}
         self.verdicts: dict[str, Verdict] = {}
-        self.evidence: dict[str, Json] = {}
-        self.gathered = Gathered()
-        self.family: tuple[str, ...] = ()
-        self.started = datetime.now(UTC)
-        self._clock = time.perf_counter()
+        self.record = Record()
+        self._docket = Docket((), None)
         self._study: Study | None = None
-        self._manifest: Manifest | None = None
         self._written: Path | None = None
 
     # Collection.
@@ -197,119 +112,60 @@ class Harness:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Register every claim before anything is deselected."""
-        modules: list[tuple[str, Statistical]] = []
+        statistical: list[tuple[str, Statistical]] = []
+        ids: set[str] = set()
         for item in items:
             claim = _claim_of(item)
             if claim is None:
                 continue
-            if claim.id in {c.id for c in self.claims.values()}:
+            if claim.id in ids:
                 raise pytest.UsageError(f"{item.nodeid}: claim {claim.id} is declared twice; ids are unique")
+            ids.add(claim.id)
             self.claims[item.nodeid] = claim
+            item.extra_keyword_matches.add(claim.id)  # so that -k Q2.3 finds it
+            item.add_marker("statistical" if isinstance(claim, Statistical) else "property")
             if isinstance(claim, Statistical):
                 if "verdict" not in getattr(item, "fixturenames", ()):
                     raise pytest.UsageError(f"{item.nodeid}: judges {claim.id} and does not take the fixture verdict")
-                item.add_marker("statistical")
-                modules.append((Path(str(item.path)).stem, claim))
-            else:
-                item.add_marker("property")
-        if modules:
-            self._check_manifest(modules)
-
-    def _check_manifest(self, claims: Sequence[tuple[str, Statistical]]) -> None:
+                statistical.append((item.path.stem, claim))
         name = self.config.getini("claims_manifest")
         try:
-            if name:
-                self._manifest = Manifest(self.config.rootpath / name)
-                if self.config.option.claims_write_manifest:
-                    changed = self._manifest.write(claims)
-                    state = "written" if changed else "is up to date, at"
-                    pytest.exit(f"{self._manifest.path} {state} version {self._manifest.version}", returncode=0)
-                selected = any("::" in argument for argument in self.config.args)
-                self._manifest.check(claims, whole_modules=not selected)
+            self._docket = Docket.of(statistical, manifest=self.config.rootpath / name if name else None)
+            if self.options.write_manifest and self._docket.manifest is not None:
+                pytest.exit(self._docket.manifest.write(statistical), returncode=0)
+            self._docket.check(whole_modules=not any("::" in argument for argument in self.config.args))
         except ManifestError as error:
             raise pytest.UsageError(str(error)) from None
-        scale = self.options.scale.name
-        members = self._manifest.members(scale) if self._manifest else None
-        if members is None:
-            members = {i: c for i, c in Manifest.describe(claims).items() if scale in c["horizon"]}
-        self.family = tuple(members)
-        self._members = members
 
     # Before the first test.
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Gather and judge; with `--claims-plan` only say what that would take."""
+        """Have the selected claims heard; with `--claims-plan` only say what that would take."""
         if self.config.option.collectonly or session.testsfailed or _distributed(self.config):
             return None
-        claims = [self.claims[item.nodeid] for item in session.items if item.nodeid in self.claims]
-        statistical = [claim for claim in claims if isinstance(claim, Statistical)]
-        scale = self.options.scale.name
-        judged = [claim for claim in statistical if scale in claim.horizon]
-        for claim in statistical:
-            if scale not in claim.horizon:
-                reason = claim.why_not.get(scale, f"Its protocol is too long for scale {scale}.")
-                self.verdicts[claim.id] = Verdict(
-                    claim=claim, outcome=Outcome.NOT_JUDGED, scale=scale, scope=self.options.scale.scope, reason=reason
-                )
-        if not judged:
-            return True if self.config.option.claims_plan else None
+        selected = [self.claims[item.nodeid] for item in session.items if item.nodeid in self.claims]
+        statistical = [claim for claim in selected if isinstance(claim, Statistical)]
+        if not statistical:
+            return True if self.options.plan else None
+        hearing = Hearing(
+            options=self.options,
+            docket=self._docket,
+            study=self.study,
+            write=self._write,
+            bars=self._terminal is not None,
+            uncaptured=self._uncaptured,
+            gathered=self.record.gathered,
+        )
         try:
-            with Store(self.options.store) as store:
-                court, bar = self._court(judged, store)
-                if self.config.option.claims_plan:
-                    self._write(self._plan(court))
-                    return True
-                self._sit(court, bar)
+            if self.options.plan:
+                self._write(hearing.plan(statistical))
+                return True
+            self.verdicts = hearing.hear(statistical)
         except StoreError as error:
             raise pytest.UsageError(str(error)) from None
         return None
 
-    def _court(self, claims: Sequence[Statistical], store: Store) -> tuple[Court, Bar]:
-        study, options = self.study, self.options
-        bar = Bar(write=self._write, unit=study.cost_unit, show=self._terminal is not None and sys.stderr.isatty())
-        context = {"version": study.version, "environment": dict(study.environment), "scale": options.scale.name}
-        court = Court(
-            study=study,
-            scale=options.scale,
-            claims=claims,
-            family=Family.of(self._members, context=context),
-            store=store,
-            executor=None if self.config.option.claims_no_train else self._executor,
-            watch=bar,
-            seeds_max=options.seeds_max,
-        )
-        return court, bar
-
-    def _executor(self) -> Executor:
-        if self.options.workers == 0 or self.options.device != "cpu":
-            return InProcess(self.study)
-        return LocalProcesses(self.study, self.options.workers)
-
-    def _sit(self, court: Court, bar: Bar) -> None:
-        lock = FileLock(f"{self.options.store}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            self._write(f"claims: another run holds {self.options.store}; waiting for it")
-            lock.acquire()
-        with lock, self._uncaptured():
-            try:
-                self.verdicts |= court.sit()
-            finally:
-                lock.release()
-                first = bar.first
-                self.gathered = Gathered(seconds=court.seconds_gathering, trained=bar.trained, problems=bar.warnings)
-                todo = first or court.next_batch()
-                self.gathered.requested, self.gathered.distinct = todo.requested, todo.distinct
-                self.gathered.requested_cost, self.gathered.distinct_cost = todo.requested_cost, todo.distinct_cost
-
-    def _plan(self, court: Court) -> str:
-        todo = court.next_batch()
-        workers = self.options.workers if self.options.device == "cpu" else 1
-        return wanted(todo, court.expected_seconds(todo, workers), unit=self.study.cost_unit)
-
-    @property
     def study(self) -> Study:
         """The project's study.
 
@@ -390,7 +246,7 @@ class Harness:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect verdicts, from this process or from workers."""
         if (verdict := getattr(report, "claim_verdict", None)) is not None:
-            self.evidence[verdict["id"]] = verdict
+            self.record.verdicts[verdict["id"]] = verdict
 
     # Workers of pytest-xdist.
 
@@ -402,114 +258,48 @@ class Harness:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Keep what the worker that gathered said."""
-        output = getattr(node, "workeroutput", {}).get("claims")
-        if output is None:
-            return
-        gathered = Gathered(**output["gathered"])
-        if gathered.trained >= self.gathered.trained:
-            self.gathered = gathered
-        self.family = tuple(output["family"])
+        gathered = Gathered(**getattr(node, "workeroutput", {}).get("claims", {}))
+        if gathered.family and gathered.trained >= self.record.gathered.trained:
+            self.record.gathered = gathered
 
     # The end.
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Write the report."""
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
-            output["claims"] = {"gathered": vars(self.gathered), "family": list(self.family)}
+            output["claims"] = vars(self.record.gathered)
             return
-        if self.config.option.collectonly or self.config.option.claims_plan:
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and bool(self.claims)
+        if self.options.plan or self.config.option.collectonly or not (self.record.verdicts or interrupted):
             return
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-        if not self.evidence and not (interrupted and self.claims):
-            return
-        evidence = self._evidence(interrupted=interrupted)
+        statistical = any(verdict["kind"] != "property" for verdict in self.record.claims)
+        evidence = self.record.evidence(
+            self.options,
+            study=self.study() if statistical else None,
+            command=" ".join(["pytest", *map(str, self.config.invocation_params.args)]),
+            interrupted=interrupted,
+        )
         try:
             reporting.write(evidence, self.options.report)
             self._written = self.options.report
         except OSError as error:
-            self.gathered.problems.append(f"{self.options.report}: report not written: {error.strerror or error}")
-
-    def _evidence(self, *, interrupted: bool) -> Json:
-        claims = [self.evidence[id_] for id_ in sorted(self.evidence, key=_natural)]
-        problems = list(self.gathered.problems)
-        outcomes = {claim["outcome"] for claim in claims}
-        status = "complete"
-        if outcomes <= {Outcome.NOT_JUDGED}:
-            status = "nothing judged"
-        if Outcome.ERROR in outcomes:
-            status = "errors"
-            problems += [f"{c['id']}: {c['reason']}" for c in claims if c["outcome"] == Outcome.ERROR]
-        if interrupted:
-            status = "interrupted"
-            problems.insert(0, "The run was interrupted; claims it did not reach are missing here.")
-        scale = self.options.scale
-        keys = {key for claim in claims for arm in claim["trials"].values() for key in arm}
-        statistical = any(claim["kind"] != "property" for claim in claims)
-        study = self.study if statistical else None
-        gathered = self.gathered
-        return {
-            "schema": reporting.EVIDENCE_SCHEMA,
-            "title": "Does the write-up hold?",
-            "status": status,
-            "problems": problems,
-            "started": self.started.isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - self._clock, 1),
-            "seconds_gathering": round(gathered.seconds, 1),
-            "scale": {"name": scale.name, "scope": scale.scope, "looks": list(scale.looks), "judged": scale.judged},
-            "manifest": {"version": self._manifest.version if self._manifest else 0, "family": list(self.family)},
-            "gathering": {
-                "requested": gathered.requested,
-                "distinct": gathered.distinct,
-                "trained": gathered.trained,
-                "reused": gathered.distinct - gathered.trained if gathered.distinct > gathered.trained else 0,
-                "cost_unit": study.cost_unit if study else "",
-                "requested_cost": round(gathered.requested_cost, 3),
-                "distinct_cost": round(gathered.distinct_cost, 3),
-            },
-            "claims": claims,
-            "trials": self._trials(claims, study) if study and keys else {},
-            "provenance": self._provenance(study),
-        }
-
-    def _trials(self, claims: Sequence[Json], study: Study) -> dict[str, Json]:
-        """Every trial that a claim used, with its curves."""
-        trials: dict[str, Json] = {}
-        try:
-            with Store(self.options.store) as store:
-                for key in sorted({key for c in claims for keys in c["trials"].values() for key in keys}):
-                    stored = store.longest(key)
-                    if stored is not None:
-                        curves = study.decode(stored.result).curves()
-                        trials[key] = {
-                            "seed": stored.seed,
-                            "horizon": stored.horizon,
-                            "recipe": stored.recipe,
-                            "diverged": stored.diverged,
-                            "seconds": round(stored.seconds, 2),
-                            "curves": {name: list(values) for name, values in curves.items()},
-                        }
-        except StoreError as error:
-            self.gathered.problems.append(str(error))
-        return trials
-
-    def _provenance(self, study: Study | None) -> Json:
-        provenance: Json = {"device": self.options.device, "command": " ".join(["pytest", *self.config.invocation_params.args])}
-        if study is not None:
-            provenance |= dict(study.environment) | dict(study.provenance)
-        return provenance
+            problem = (
+                f"{self.options.report}: report not written ({error.strerror or error}); name another --claims-report"
+            )
+            self.record.gathered.problems.append(problem)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the verdict table."""
-        if not self.evidence:
+        claims = self.record.claims
+        if not claims:
             return
-        claims = [self.evidence[id_] for id_ in sorted(self.evidence, key=_natural)]
         terminalreporter.section("claims")
-        for line, colour in table.lines(claims, width=terminalreporter._tw.fullwidth):
+        for line, colour in table.lines(claims):
             terminalreporter.line(line, **({colour: True} if colour else {}))
         terminalreporter.line(table.headline(claims))
-        gathered = self.gathered
+        gathered = self.record.gathered
         if gathered.requested:
             terminalreporter.line(
                 f"evidence: {gathered.distinct} distinct trials for {gathered.requested} requested, {gathered.trained} "
@@ -539,43 +329,46 @@ class Harness:
                 self._terminal.ensure_newline()
                 self._terminal.write_line(line)
 
-    def _uncaptured(self) -> Any:
-        from contextlib import nullcontext  # noqa: PLC0415
-
-        capture = self.config.pluginmanager.get_plugin("capturemanager")
+    def _uncaptured(self) -> AbstractContextManager[None]:
+        capture: Any = self.config.pluginmanager.get_plugin("capturemanager")
         return capture.global_and_fixture_disabled() if capture else nullcontext()
+
+
+def _harness(config: pytest.Config) -> Harness:
+    harness = config.pluginmanager.get_plugin(HARNESS)
+    assert isinstance(harness, Harness)
+    return harness
 
 
 @pytest.fixture(scope="session")
 def device(pytestconfig: pytest.Config) -> "torch.device":
     """The device of the run, as `--device` names it."""
-    import torch  # noqa: PLC0415  # projects without property claims need it not
+    import torch  # noqa: PLC0415  # most projects' other tests need it not
 
-    harness: Harness = pytestconfig.pluginmanager.get_plugin("claims-harness")
-    return torch.device(harness.options.device)
+    return torch.device(_harness(pytestconfig).options.device)
 
 
 @pytest.fixture(scope="session")
-def tally(pytestconfig: pytest.Config) -> Iterator[Tally]:
+def tally(pytestconfig: pytest.Config) -> Tally:
     """Where property claims record errors against their bounds."""
-    harness: Harness = pytestconfig.pluginmanager.get_plugin("claims-harness")
-    yield harness.tally
+    return _harness(pytestconfig).tally
 
 
 @pytest.fixture
 def verdict(request: pytest.FixtureRequest) -> Verdict:
     """What the claim of this test came to. Skips what was not decided, and errs where the evidence failed."""
-    harness: Harness = request.config.pluginmanager.get_plugin("claims-harness")
+    harness = _harness(request.config)
     claim = harness.claims.get(request.node.nodeid)
-    if claim is None or claim.id not in harness.verdicts:
-        pytest.fail(f"{request.node.nodeid}: no verdict; mark the test with claim(...) of a statistical kind", pytrace=False)
-    found = harness.verdicts[claim.id]
+    found = harness.verdicts.get(claim.id) if claim else None
+    if found is None:
+        pytest.fail(
+            f"{request.node.nodeid}: no verdict; mark the test with claim(...) of a statistical kind", pytrace=False
+        )
     if found.outcome is Outcome.ERROR:
-        pytest.fail(f"{claim.id} ERROR: {found.reason}", pytrace=False)
-    if found.outcome is Outcome.NOT_JUDGED:
-        pytest.skip(f"{claim.id} NOT JUDGED: {found.reason}")
-    if found.outcome is Outcome.INCONCLUSIVE and not harness.options.fail_inconclusive:
-        pytest.skip(f"{claim.id} INCONCLUSIVE: {found.reason}")
+        pytest.fail(f"{found.claim.id} ERROR: {found.reason}", pytrace=False)
+    undecided = found.outcome is Outcome.INCONCLUSIVE and not harness.options.fail_inconclusive
+    if undecided or found.outcome is Outcome.NOT_JUDGED:
+        pytest.skip(f"{found.claim.id} {found.outcome}: {found.reason}")
     return found
 
 
@@ -585,7 +378,9 @@ def _claim_of(item: pytest.Item) -> Claim | None:
         return None
     if mark.kwargs or len(mark.args) != 1 or not isinstance(mark.args[0], Claim):
         given = ", ".join([*map(repr, mark.args), *mark.kwargs])
-        raise pytest.UsageError(f"{item.nodeid}: claim({given[:80]}): takes one claim, such as Superiority(...), and no more")
+        raise pytest.UsageError(
+            f"{item.nodeid}: claim({given[:80]}): takes one claim, such as Superiority(...), and no more"
+        )
     claim: Claim = mark.args[0]
     callspec = getattr(item, "callspec", None)
     if callspec is None or mark in callspec.marks:
@@ -600,8 +395,3 @@ def _asserts(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_asserts(inner) for inner in error.exceptions)
     return isinstance(error, AssertionError)
-
-
-def _natural(id_: str) -> list[tuple[int, int | str]]:
-    """Sorts Q2.10 behind Q2.9."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", id_)]

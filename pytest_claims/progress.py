@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tqdm import tqdm
 
@@ -35,26 +36,28 @@ class Bar:
         unit: Of cost.
         show: Whether there is a terminal for a bar.
         trained: Trials finished in all batches.
-        first: The first batch, for the report.
+        warnings: What was warned of.
     """
 
     write: Callable[[str], None]
     unit: str
     show: bool
     trained: int = 0
-    first: Batch | None = None
     warnings: list[str] = field(default_factory=list)
-    _bar: "tqdm[None] | None" = None
+    _bar: "tqdm[Any] | None" = None
 
     def planned(self, todo: Batch, seconds: float | None) -> None:
         """Say what is wanted and start the bar."""
-        self.first = self.first or todo
         self.write(wanted(todo, seconds, unit=self.unit))
         if self.show:
             reused = todo.distinct - len(todo.trials)
-            layout = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} " + self.unit + " [{elapsed}<{remaining}{postfix}]"
-            self._bar = tqdm(total=todo.cost, desc="training", bar_format=layout, dynamic_ncols=True)
-            self._bar.set_postfix(done=0, reused=reused, running=0)
+            layout = (
+                "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} "
+                + self.unit
+                + " [{elapsed}<{remaining}{postfix}]"
+            )
+            self._bar = bar = tqdm(total=todo.cost, desc="training", bar_format=layout, dynamic_ncols=True)
+            bar.set_postfix(done=0, reused=reused, running=0)
 
     def finished(self, cost: float, running: int) -> None:
         """Move the bar on."""

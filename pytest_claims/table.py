@@ -15,7 +15,7 @@ COLOURS = {
 }
 
 
-def lines(claims: Sequence[Json], *, width: int) -> Iterator[tuple[str, str]]:
+def lines(claims: Sequence[Json]) -> Iterator[tuple[str, str]]:
     """A line a claim with its colour: id, verdict, figures, scope. An unexpected verdict says so."""
     ids = max(len(claim["id"]) for claim in claims)
     words = max(len(outcome) for outcome in Outcome)
@@ -28,7 +28,7 @@ def lines(claims: Sequence[Json], *, width: int) -> Iterator[tuple[str, str]]:
         text = f"{claim['id']:<{ids}}  {outcome:<{words}}{surprise}  {what or claim['reason']}"
         if claim["kind"] != "property" and decided:
             text += f", {claim['scope']}"
-        yield (text if len(text) <= width else text[: width - 3] + "..."), colour
+        yield text, colour
 
 
 def headline(claims: Sequence[Json]) -> str:

@@ -1,6 +1,7 @@
 """Data sets by name. Each is four tensors; nothing is scaled here."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from bnmodels.data import idx
 from bnmodels.data.errors import DataError
 
 CLASSES = 10
-TORCHVISION = {
+TORCHVISION: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "fashion-mnist": ("FashionMNIST", {}),
     "kmnist": ("KMNIST", {}),
     "emnist-digits": ("EMNIST", {"split": "digits"}),
@@ -77,7 +78,9 @@ def _from_torchvision(name: str, data_dir: Path, *, download: bool) -> Images:
         try:
             splits.append(getattr(datasets, class_name)(data_dir, train=train, download=download, **arguments))
         except Exception as error:  # torchvision raises RuntimeError, OSError, ValueError and more for damaged files
-            way = "check the network, or fetch it elsewhere" if download else "add --download, or name another --data-dir"
+            way = (
+                "check the network, or fetch it elsewhere" if download else "add --download, or name another --data-dir"
+            )
             raise DataError(f"data set {name} in {data_dir}: {error}; {way}") from error
     tensors = []
     for split in splits:
@@ -86,7 +89,9 @@ def _from_torchvision(name: str, data_dir: Path, *, download: bool) -> Images:
         if name.startswith("emnist"):
             images = images.transpose(1, 2).contiguous()  # EMNIST's files hold every image transposed
         if images.dtype != torch.uint8 or images.shape[1:] != (28, 28) or len(images) != len(labels):
-            raise DataError(f"data set {name} in {data_dir}: images of shape {tuple(images.shape)}; expected (n, 28, 28)")
+            raise DataError(
+                f"data set {name} in {data_dir}: images of shape {tuple(images.shape)}; expected (n, 28, 28)"
+            )
         if not 0 <= int(labels.min()) <= int(labels.max()) < CLASSES:
             raise DataError(f"data set {name} in {data_dir}: labels outside 0 to {CLASSES - 1}; the files are damaged")
         tensors += [images, labels.to(torch.uint8)]

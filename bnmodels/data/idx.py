@@ -6,7 +6,6 @@ Source of the format and of the data: LeCun, Cortes & Burges, the MNIST database
 import gzip
 import hashlib
 import math
-import os
 import tempfile
 import zlib
 from importlib.resources import files
@@ -84,7 +83,7 @@ def _write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             file.write(content)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
     except OSError:
         return
 

@@ -1,0 +1,189 @@
+"""Exercise 1, continued: how far the redundancy of the bias goes, through other layers and through training."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # as torch's own documentation calls it
+
+from bnmodels.seeding import generator
+from claims.bounds import Evaluation, Training, exact, unit_roundoff, worst
+from claims.strategies import Batch, Map, batches, bias_of, dtypes, maps, on, running, seeds
+from claims.trajectories import REPLICAS, Course, courses, noisy, reach, train
+from pytest_claims import Property, Tally
+
+EXERCISE = "Exercise 1"
+
+LINEAR: dict[str, Callable[[Tensor], Tensor]] = {
+    "average pooling": lambda h: F.avg_pool2d(h, 2),
+    "flatten": lambda h: h.flatten(1),
+}
+"""What a bias passes through unharmed."""
+
+
+@pytest.mark.claim(
+    Property(
+        id="Q1.3[through]",
+        statement="The bias is redundant also when average pooling without padding, or flattening, comes in between.",
+        place=EXERCISE,
+        notes="Behind flattening each position is a channel with the bias of the one that it came from.",
+    )
+)
+@pytest.mark.parametrize("between", LINEAR)
+@dtypes("float32", "float64")
+@given(case=maps())
+def test_bias_passes_through(case: Map, dtype: str, between: str, tally: Tally, device: torch.device) -> None:
+    """In both modes."""
+    kind, through = on(device, dtype), LINEAR[between]
+    h, bias = case.values(kind).to(device), case.bias(kind).to(device)
+    with_bias, without = through(h + bias), through(h)
+    layer = case.layer(with_bias)
+    mean, var = running(layer)
+    shift = exact(through(bias.expand(h.shape)))[0].reshape(len(mean), -1)[:, 0]
+    folded = (mean - shift).to(kind)
+    # Of each sum: adding the bias, three additions and a division in the pooling; without the bias the last four.
+    u = unit_roundoff(kind)
+    moved = u * (5 * float(exact(h + bias).abs().max()) + 4 * float(exact(h).abs().max()))
+    here, there = (Training(z, layer.weight, layer.bias, layer.eps) for z in (with_bias, without))
+    error = (exact(layer(with_bias)) - exact(copy.deepcopy(layer)(without))).abs()
+    tally.within("training", *worst(error, here.output_bound + there.output_bound + here.moved(moved)))
+
+    def evaluated(z: Tensor, running_mean: Tensor) -> tuple[Tensor, Evaluation]:
+        twin = case.layer(z).eval()
+        assert twin.running_mean is not None
+        twin.running_mean.copy_(running_mean)
+        return exact(twin(z)), Evaluation(
+            z, twin.weight, twin.bias, twin.eps, running_mean=running_mean, running_var=var
+        )
+
+    (before, at), (after, beside) = evaluated(with_bias, mean), evaluated(without, folded)
+    rounding = at.moved(moved + u * at.beside(exact(folded)).abs())
+    tally.within("eval", *worst((before - after).abs(), at.output_bound + beside.output_bound + rounding))
+
+
+def dropped(h: Tensor) -> Tensor:
+    """Dropout with a mask that depends on the shape alone, so that two calls drop the same."""
+    kept = torch.randint(2, h.shape, generator=generator(0, "mask")).to(h)
+    return 2 * h * kept
+
+
+OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "dropout": dropped,
+    "zero padding": lambda h: F.pad(h, (1, 1, 1, 1)),
+    "average pooling with padding": lambda h: F.avg_pool2d(h, 2, padding=1),
+}
+"""What a bias does not pass through unharmed."""
+
+
+@pytest.mark.claim(
+    Property(
+        id="Q1.3[not through]",
+        statement="It is not redundant when an activation, dropout or padding comes in between.",
+        place=EXERCISE,
+        notes="Biases are 1 to 2 in front of standard normal values. Dropout uses one mask for both networks.",
+    )
+)
+@pytest.mark.parametrize("between", OTHERWISE)
+@given(case=maps())
+def test_bias_does_not_pass_through(case: Map, between: str, tally: Tally, device: torch.device) -> None:
+    """Training-mode outputs with and without the bias must differ."""
+    kind, between_them = on(device, "float64"), OTHERWISE[between]
+    h, bias = case.values(kind).to(device), case.bias(kind).to(device)
+    with_bias, without = between_them(h + bias), between_them(h)
+    layer = case.layer(with_bias)
+    here, there = (Training(z, layer.weight, layer.bias, layer.eps) for z in (with_bias, without))
+    difference = exact(layer(with_bias)) - exact(layer(without))
+    # Sigmoids and sums round by less than 8 u of the largest value.
+    moved = 8 * unit_roundoff(kind) * float(exact(h + bias).abs().max())
+    tally.beyond("output", *worst(difference.abs(), here.output_bound + there.output_bound + here.moved(moved)))
+
+
+@pytest.mark.claim(
+    Property(
+        id="Q1.3[used elsewhere]",
+        statement="It is not redundant when the layer's output is also used without batch norm.",
+        place=EXERCISE,
+        notes="As in a shortcut around the norm: BN(h + b) + (h + b).",
+    )
+)
+@given(case=maps())
+def test_bias_matters_where_it_is_used_elsewhere(case: Map, tally: Tally, device: torch.device) -> None:
+    """Outputs of the norm plus its input must differ, by the bias."""
+    kind = on(device, "float64")
+    h, bias = case.values(kind).to(device), case.bias(kind).to(device)
+    shifted = h + bias
+    layer = case.layer(h)
+    here, there = (Training(z, layer.weight, layer.bias, layer.eps) for z in (shifted, h))
+    difference = exact(layer(shifted) + shifted) - exact(layer(h) + h)
+    # Both sums round, and so did h + bias.
+    size = here.output.abs() + there.output.abs() + exact(shifted).abs() + exact(h).abs()
+    u = unit_roundoff(kind)
+    moved = here.moved(u * float(exact(shifted).abs().max()))
+    tally.beyond("output", *worst(difference.abs(), here.output_bound + there.output_bound + moved + 2 * u * size))
+
+
+@pytest.mark.claim(
+    Property(
+        id="Q1.4[gradient]",
+        statement="The gradient of a bias in front of batch norm is zero in training mode.",
+        place=EXERCISE,
+        formula=r"\sum_i \partial L / \partial x_i = 0",
+        notes="Zero on paper; in floating point it is what rounding leaves of a sum that cancels.",
+    )
+)
+@dtypes()
+@given(case=batches())
+def test_bias_gradient_is_zero(case: Batch, dtype: str, tally: Tally, device: torch.device) -> None:
+    """For any gradient that comes in at the output."""
+    kind = on(device, dtype)
+    z, gradient = bias_gradient(case, case.layer(kind, device), case.gradient(kind))
+    layer = case.layer(kind, device)
+    bound = Training(z, layer.weight, layer.bias, layer.eps).bias_gradient_bound(case.gradient(kind))
+    tally.within("gradient", *worst(gradient.abs(), bound))
+
+
+def bias_gradient(case: Batch, layer: nn.Module, incoming: Tensor) -> tuple[Tensor, Tensor]:
+    """What a bias in front of the layer makes of the input, and the gradient of that bias."""
+    kind, device = incoming.dtype, next(layer.parameters()).device
+    bias = case.offsets(kind, "bias").to(kind).to(device).requires_grad_()
+    z = case.values(kind).to(device) + case.beside(bias)
+    (gradient,) = torch.autograd.grad(layer(z), bias, incoming.to(device))
+    return z.detach(), exact(gradient)
+
+
+@pytest.mark.claim(
+    Property(
+        id="Q1.4[eval mode]",
+        statement="With batch norm in eval mode the gradient of that bias is not zero.",
+        place=EXERCISE,
+        notes="Gradients that come in are positive here, so that their sum cannot cancel.",
+    )
+)
+@dtypes("float32", "float64")
+@given(case=batches())
+def test_bias_gradient_in_eval_mode_is_not_zero(case: Batch, dtype: str, tally: Tally, device: torch.device) -> None:
+    """It must exceed what rounding leaves of it in training mode."""
+    kind = on(device, dtype)
+    layer, incoming = case.layer(kind, device), case.gradient(kind).abs()
+    z, gradient = bias_gradient(case, layer.eval(), incoming)
+    bound = Training(z, layer.weight, layer.bias, layer.eps).bias_gradient_bound(incoming)
+    tally.beyond("gradient", *worst(gradient.abs(), bound))
+
+
+CHECKED = (1, 5, 80)
+"""After how many steps the two networks are compared."""
+
+
+def trained_alike(course: Course, device: torch.device) -> tuple[list[Run], list[dict[str, float]]]:
+    """The course with its bias and without it, at each checked step, and how far rounding may part them."""
+    with_bias = course.network(device)
+    without = copy.deepcopy(with_bias)
+    without[0].bias = None
+    networks = [with_bias, without, *(noisy(with_bias, replica) for replica in range(REPLICAS))]
+    biased, unbiased, *perturbed = [observe(network, course) for network in networks]
+    return [biased, unbiased], []

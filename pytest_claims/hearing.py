@@ -1,0 +1,167 @@
+"""One run's hearing: manifest, store and lock around the court."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pytest_claims.claim import Outcome, Statistical
+from pytest_claims.court import Court
+from pytest_claims.executors import Executor, InProcess, LocalProcesses
+from pytest_claims.family import Family, Manifest
+from pytest_claims.options import Options
+from pytest_claims.progress import Bar, wanted
+from pytest_claims.record import Gathered
+from pytest_claims.store import Store
+from pytest_claims.trial import Json, Study
+from pytest_claims.verdict import Verdict
+
+
+@dataclass
+class Docket:
+    """The statistical claims that were collected, before any was deselected.
+
+    Attributes:
+        claims: (module, claim) of each.
+        manifest: The committed list; None judges what is collected as its own family.
+    """
+
+    claims: Sequence[tuple[str, Statistical]]
+    manifest: Manifest | None
+
+    @classmethod
+    def of(cls, claims: Sequence[tuple[str, Statistical]], *, manifest: Path | None) -> "Docket":
+        """Read the manifest, if the project has one.
+
+        Raises:
+            ManifestError: It cannot be read.
+        """
+        return cls(claims, Manifest(manifest) if manifest else None)
+
+    def check(self, *, whole_modules: bool) -> None:
+        """Compare the code with the manifest.
+
+        Raises:
+            ManifestError: They differ.
+        """
+        if self.manifest is not None:
+            self.manifest.check(self.claims, whole_modules=whole_modules)
+
+    def members(self, scale: str) -> dict[str, Json]:
+        """Parameters by id of the claims that share the error rate at a scale."""
+        if self.manifest is not None:
+            return self.manifest.members(scale)
+        return {id_: fields for id_, fields in Manifest.describe(self.claims).items() if scale in fields["horizon"]}
+
+
+@dataclass
+class Hearing:
+    """Hears the selected claims.
+
+    Attributes:
+        options: Of the run.
+        docket: All collected claims.
+        study: Gives the subject; asked only when something is to be judged.
+        write: Prints a line.
+        bars: Whether there is a terminal for a progress bar.
+        uncaptured: Lets output through while it lasts.
+        gathered: Figures for the report.
+    """
+
+    options: Options
+    docket: Docket
+    study: Callable[[], Study]
+    write: Callable[[str], None]
+    bars: bool
+    uncaptured: Callable[[], AbstractContextManager[None]] = nullcontext
+    gathered: Gathered = field(default_factory=Gathered)
+
+    def plan(self, selected: Sequence[Statistical]) -> str:
+        """What the first look would train, in one line.
+
+        Raises:
+            StoreError: From the store.
+        """
+        judged, study = self._judged(selected), self.study()
+        with Store(self.options.store) as store:
+            court = self._court(judged, store, self._bar(study), study)
+            todo = court.next_batch()
+            workers = self.options.workers if self.options.device == "cpu" else 1
+            return wanted(todo, court.expected_seconds(todo, workers), unit=study.cost_unit)
+
+    def hear(self, selected: Sequence[Statistical]) -> dict[str, Verdict]:
+        """Gather and judge; a verdict for each selected claim by id.
+
+        Raises:
+            StoreError: From the store.
+            KeyboardInterrupt: After Ctrl-C; every finished trial is stored.
+        """
+        scale = self.options.scale
+        verdicts = {}
+        for claim in selected:
+            if scale.name not in claim.horizon:
+                reason = claim.why_not.get(scale.name, f"Its protocol is too long for scale {scale.name}.")
+                verdicts[claim.id] = Verdict(
+                    claim=claim, outcome=Outcome.NOT_JUDGED, scale=scale.name, scope=scale.scope, reason=reason
+                )
+        if judged := self._judged(selected):
+            verdicts |= self._sit(judged)
+        return verdicts
+
+    def _judged(self, selected: Sequence[Statistical]) -> list[Statistical]:
+        return [claim for claim in selected if self.options.scale.name in claim.horizon]
+
+    def _sit(self, claims: Sequence[Statistical]) -> dict[str, Verdict]:
+        study = self.study()
+        bar = self._bar(study)
+        with Store(self.options.store) as store, self._locked(), self.uncaptured():
+            court = self._court(claims, store, bar, study)
+            self.gathered.problems = bar.warnings
+            self.gathered.family = list(court.family.claims)
+            self.gathered.manifest = self.docket.manifest.version if self.docket.manifest else 0
+            try:
+                verdicts = court.sit()
+            finally:
+                self.gathered.seconds = court.seconds_gathering
+                self.gathered.trained = bar.trained
+            self.gathered.used(court.everything(verdicts))
+        return verdicts
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time gathers into a store; the others then find everything there."""
+        lock = FileLock(f"{self.options.store}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self.write(f"claims: another run gathers into {self.options.store}; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _bar(self, study: Study) -> Bar:
+        return Bar(write=self.write, unit=study.cost_unit, show=self.bars and sys.stderr.isatty())
+
+    def _court(self, claims: Sequence[Statistical], store: Store, bar: Bar, study: Study) -> Court:
+        scale = self.options.scale
+        context = {"version": study.version, "environment": dict(study.environment), "scale": scale.name}
+        return Court(
+            study=study,
+            scale=scale,
+            claims=claims,
+            family=Family.of(self.docket.members(scale.name), context=context),
+            store=store,
+            executor=(lambda: self._executor(study)) if self.options.train else None,
+            watch=bar,
+            seeds_max=self.options.seeds_max,
+        )
+
+    def _executor(self, study: Study) -> Executor:
+        if self.options.workers == 0 or self.options.device != "cpu":
+            return InProcess(study)
+        return LocalProcesses(study, self.options.workers)

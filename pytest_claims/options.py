@@ -1,0 +1,122 @@
+"""The options of a run, read and checked. The plugin declares them; the rules stand here."""
+
+import os
+import re
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_claims.statistics import LOOKS
+from pytest_claims.trial import Scale
+
+DEFAULT_SCALE = "standard"
+DEFAULT_SCALES = {
+    "full": Scale(
+        name="full", looks=LOOKS, judged=True, scope="as declared", prepare=lambda recipe: recipe, examples=100
+    )
+}
+"""For projects whose conftest declares none."""
+
+
+class OptionError(Exception):
+    """An option that cannot be used: the value, the rule and the way out, in one line."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a run.
+
+    Attributes:
+        device: As torch names it.
+        scale: How much of the protocol is followed.
+        store: File of finished trials.
+        report: Directory of the report.
+        workers: Processes; 0 trains in this one.
+        seeds_max: No look at more seeds than this.
+        train: Whether to train what is missing.
+        plan: Say what would be trained, and stop.
+        write_manifest: Write the manifest from the code, and stop.
+        fail_inconclusive: A claim that stays undecided fails.
+    """
+
+    device: str
+    scale: Scale
+    store: Path
+    report: Path
+    workers: int
+    seeds_max: int | None
+    train: bool
+    plan: bool
+    write_manifest: bool
+    fail_inconclusive: bool
+
+    @classmethod
+    def of(cls, given: Namespace, *, scales: Mapping[str, Scale], root: Path, distributed: bool) -> "Options":
+        """Check what was given.
+
+        Args:
+            given: As the command line gave it.
+            scales: What `--scale` takes.
+            root: Relative paths start here.
+            distributed: Whether tests are handed to other processes.
+
+        Raises:
+            OptionError: A value that cannot be used, or two that exclude each other.
+        """
+        if given.claims_seeds_max is not None and given.claims_seeds_max < 1:
+            raise OptionError(f"--claims-seeds-max {given.claims_seeds_max}: at least 1")
+        for switch in ("plan", "fresh"):
+            if getattr(given, f"claims_{switch}") and given.claims_no_train:
+                raise OptionError(f"--claims-{switch} with --claims-no-train: exclude each other; give one of them")
+        if (given.claims_plan or given.claims_write_manifest) and distributed:
+            raise OptionError("--claims-plan and --claims-write-manifest train nothing; run them without -n")
+        return cls(
+            device=_device(given.device),
+            scale=_scale(given.scale, scales),
+            store=_store(root / given.claims_store, fresh=given.claims_fresh),
+            report=root / given.claims_report,
+            workers=_workers(given.claims_workers),
+            seeds_max=given.claims_seeds_max,
+            train=not given.claims_no_train,
+            plan=given.claims_plan,
+            write_manifest=given.claims_write_manifest,
+            fail_inconclusive=given.fail_inconclusive,
+        )
+
+
+def _scale(name: str | None, scales: Mapping[str, Scale]) -> Scale:
+    if name is None:
+        name = DEFAULT_SCALE if DEFAULT_SCALE in scales else next(iter(scales))
+    if name not in scales:
+        raise OptionError(f"--scale {name}: unknown; one of {', '.join(scales)}")
+    if scales[name].judged and (wrong := set(scales[name].looks) - set(LOOKS)):
+        raise OptionError(f"--scale {name}: has looks at {sorted(wrong)} seeds; the design looks at {LOOKS}")
+    return scales[name]
+
+
+def _device(name: str) -> str:
+    if name == "cpu":  # always there: no need to import torch
+        return name
+    from pytest_claims import devices  # noqa: PLC0415
+
+    try:
+        return str(devices.resolve(name))
+    except devices.DeviceError as error:
+        raise OptionError(str(error)) from None
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not re.fullmatch(r"\d{1,4}", text):
+        raise OptionError(f"--claims-workers {text}: a number from 0, or auto for one a core")
+    return int(text)
+
+
+def _store(path: Path, *, fresh: bool) -> Path:
+    if not fresh:
+        return path
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    return path.with_name(f"{path.stem}-fresh-{stamp}{path.suffix}")

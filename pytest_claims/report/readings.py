@@ -1,0 +1,158 @@
+"""What seeds measured, as rows of tables: effects with their intervals and bounds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from pytest_claims.report.bars import UnitAxis, Zone, interval_bar
+from pytest_claims.report.wording import NO_VALUE, Estimate, number
+from pytest_claims.trial import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One reading as a row of a table.
+
+    Attributes:
+        name: Empty for a claim's only reading.
+        estimate: Mean and interval.
+        measure: What it is and in what unit.
+        holds: On how many seeds it lies on the claimed side; empty where that cannot be told.
+        bar: The interval on the axis of all claims; empty for a reading that judges nothing.
+    """
+
+    name: str
+    estimate: Estimate
+    measure: str
+    holds: str
+    bar: Markup
+
+
+def scaling(claim: Json, reading: Json) -> float:
+    """What a reading is shown times."""
+    return float(reading["scaling"] if "scaling" in reading else claim["scaling"])
+
+
+def measure(claim: Json, reading: Json) -> str:
+    """What a judged reading is, and in what unit."""
+    return str(reading["measure"] if "measure" in reading else claim["measure"])
+
+
+def estimate(claim: Json, reading: Json) -> Estimate:
+    """A judged reading as shown; a share of seeds has no sign."""
+    return Estimate.of(reading, scaling(claim, reading), signed=claim["kind"] != "proportion")
+
+
+def bounds(claim: Json, reading: Json) -> tuple[list[float], Zone | None]:
+    """Where to draw bounds for a reading, and where the claim holds if that can be told; in raw units."""
+    if "region" in reading:
+        low, high = reading["region"]
+        return [end for end in (low, high) if end is not None], (low, high)
+    bound = claim["bound"]
+    if claim["kind"] in ("superiority", "interaction", "ordering"):
+        return [bound], (bound, None)
+    if claim["kind"] == "equivalence":
+        return [-bound, bound], (-bound, bound)
+    return ([bound] if claim["kind"] == "proportion" else []), None
+
+
+def weakest(claim: Json) -> Json | None:
+    """The reading that speaks least for the claim, which decides it; None without readings."""
+
+    def inside(reading: Json) -> float:
+        mean, (_, zone) = reading["mean"], bounds(claim, reading)
+        if mean is None:
+            return -math.inf
+        distances = [mean - zone[0]] if zone and zone[0] is not None else []
+        distances += [zone[1] - mean] if zone and zone[1] is not None else []
+        return float(min(distances, default=mean))
+
+    return min(claim["readings"], key=inside, default=None)
+
+
+def in_units(claims: Sequence[Json]) -> list[float]:
+    """Everything that interval bars draw, over the claims' units."""
+    return [
+        value / claim["unit"]
+        for claim in claims
+        for reading in claim["readings"]
+        for value in (reading["low"], reading["mean"], reading["high"], *bounds(claim, reading)[0])
+        if value is not None
+    ]
+
+
+def judged(claim: Json, reading: Json, axis: UnitAxis) -> Figure:
+    """A reading that decides."""
+    shown, what, unit = estimate(claim, reading), measure(claim, reading), claim["unit"]
+    lines, zone = bounds(claim, reading)
+    low, mean, high = (_over(reading[end], unit) for end in ("low", "mean", "high"))
+    over = f", interval {shown.interval}" if shown.interval else ""
+    return Figure(
+        name=reading["name"],
+        estimate=shown,
+        measure=what,
+        holds=_holds(claim, reading, zone),
+        bar=interval_bar(
+            axis,
+            None if low is None or high is None else (low, high),
+            mean,
+            bounds=[bound / unit for bound in lines],
+            zone=None if zone is None else (_over(zone[0], unit), _over(zone[1], unit)),
+            label=f"{claim['id']} {reading['name']}".strip() + f": {shown.mean} {what}{over}",
+        ),
+    )
+
+
+def _over(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
+
+
+def _holds(claim: Json, reading: Json, zone: Zone | None) -> str:
+    """On how many seeds the number lies on the claimed side."""
+    values = reading["values"]
+    finite = [value for value in values if value is not None]
+    missing = f", {len(values) - len(finite)} without a value" if len(finite) < len(values) else ""
+    if zone is None:
+        hits = sum(value == 1 for value in finite)
+        return f"{hits} of {len(values)} show it{missing}" if claim["kind"] == "proportion" else ""
+    low, high = zone
+    hits = sum((low is None or value > low) and (high is None or value < high) for value in finite)
+    return f"{hits} of {len(values)}{missing}"
+
+
+def beside(claim: Json, reading: Json) -> Figure:
+    """A reading that judges nothing; what it is, its name must say."""
+    shown = Estimate.of(reading, scaling(claim, reading), signed=True)
+    what = str(reading.get("measure", ""))
+    return Figure(name=reading["name"], estimate=shown, measure=what, holds="", bar=Markup(""))
+
+
+def pvalue_rows(pvalues: Mapping[str, float | None]) -> list[tuple[str, str, str, str]]:
+    """A row a direction: which, sequential P, q, Holm."""
+    rows = []
+    for direction, words in (("supported", "it holds"), ("refuted", "the opposite holds")):
+        found = [pvalues.get(f"{name}_{direction}") for name in ("p", "q", "holm")]
+        if any(value is not None for value in found):
+            p, q, holm = (number(value, 2) for value in found)
+            rows.append((words, p, q, holm))
+    return rows
+
+
+def seed_table(claim: Json) -> list[list[str]]:
+    """Every reading seed by seed, as shown: a head and a row a seed; empty without readings."""
+    readings = claim["readings"] + claim["also"]
+    if not readings:
+        return []
+    columns = [(r["name"] or measure(claim, r), r["values"], scaling(claim, r)) for r in readings]
+    rows = [
+        [str(seed), *(_cell(values, seed, times) for _, values, times in columns)]
+        for seed in range(max(len(values) for _, values, _ in columns))
+    ]
+    return [["Seed", *(name for name, _, _ in columns)], *rows]
+
+
+def _cell(values: Sequence[float | None], seed: int, times: float) -> str:
+    value = values[seed] if seed < len(values) else None
+    return NO_VALUE if value is None else number(value * times, 4)
