@@ -21,6 +21,7 @@ EARLY = (1, 2)
 """Epochs that count as early."""
 PP = 0.01
 """A percentage point."""
+LOG2_E = "log2 of test error (E)"
 IMAGES = 10_000
 """Size of the test set; an error of no image counts as half of one."""
 

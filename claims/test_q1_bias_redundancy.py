@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from bnmodels.lenet import CLASSES, PLACES, WIDTHS, Architecture, LeNet
 from bnmodels.seeding import generator
@@ -215,17 +215,18 @@ def test_folded_network_trains_alike(case: Trained, momentum: float, tally: Tall
     products = [layer.weight[0].numel() for layer, _ in pairs(network)]
     copies = [noisy(network, replica, products=products) for replica in range(REPLICAS)]
     observed = []
-    for twin in (network, without, *copies):
-        train(twin, torch.optim.SGD(twin.parameters(), lr=0.1, momentum=momentum), [(images, labels)] * 3)
+    for twin, replica in zip((network, without, *copies), (None, None, *range(REPLICAS)), strict=True):
+        optimiser = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=momentum)
+        for _ in train(twin, optimiser, [(images, labels)] * 3, replica=replica):
+            pass
         observed.append(observe_lenet(twin, images))
     here, there, *perturbed = observed
     for name, bound in reach(here, perturbed).items():
         tally.within(name, float((here[name] - there[name]).abs().max()), bound)
 
 
-def observe_lenet(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+def observe_lenet(network: LeNet, images: Tensor) -> dict[str, Tensor]:
     """What must agree between a network with biases and its folded self."""
-    assert isinstance(network, LeNet)
     weights = [parameter.flatten() for name, parameter in network.named_parameters() if "weight" in name]
     means, variances = [], []
     for layer, norm in pairs(network):

@@ -50,6 +50,21 @@ Search = Callable[[Mapping[str, Run]], Mapping[str, Arm]]
 """Given what one seed's runs showed so far, the arms wanted next; none when the search has ended."""
 
 
+@dataclass(frozen=True)
+class Also:
+    """A further reading, shown with an interval and judging nothing.
+
+    Attributes:
+        effect: One number a seed.
+        measure: What it is and in what unit.
+        scaling: It is shown times this.
+    """
+
+    effect: Effect
+    measure: str
+    scaling: float = 1.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """What all kinds of claim have.
@@ -115,7 +130,7 @@ class Statistical(Claim):
         unit: The smallest difference that would matter to someone, in the effect's own unit.
         measure: What the effect is and in what unit: "accuracy, pp".
         scaling: The effect is shown times this: 100 for percentage points.
-        also: Further readings, with an interval and no verdict.
+        also: Further readings, with an interval and no verdict: effects measured as the claim's, or `Also`.
         diverged_value: What an effect that is not finite counts as. Without one the claim is then decided by the sign
             test.
         search: For claims that choose their next arm by what came out.
@@ -127,7 +142,7 @@ class Statistical(Claim):
     unit: float
     measure: str
     scaling: float = 1.0
-    also: Mapping[str, Effect] = field(default_factory=dict)
+    also: Mapping[str, Effect | Also] = field(default_factory=dict)
     diverged_value: float | None = None
     search: Search | None = None
 
@@ -161,6 +176,14 @@ class Statistical(Claim):
             _ = self.test
         except ValueError as error:
             raise ValueError(f"{self.id}: {error}") from None
+
+    @property
+    def readings(self) -> dict[str, Also]:
+        """Further readings by name, each with its measure."""
+        return {
+            name: also if isinstance(also, Also) else Also(also, self.measure, self.scaling)
+            for name, also in self.also.items()
+        }
 
     @property
     def test(self) -> statistics.Test:

@@ -125,11 +125,18 @@ class Manifest:
             if fields != self.claims[id_]:
                 names = [n for n in sorted({*fields, *self.claims[id_]}) if fields.get(n) != self.claims[id_].get(n)]
                 raise ManifestError(self._differs(f"{id_} differs in {', '.join(names)}"))
-        modules = {fields["module"] for fields in described.values()}
-        if whole_modules:
-            gone = [i for i, fields in self.claims.items() if fields["module"] in modules and i not in described]
-            if gone:
-                raise ManifestError(self._differs(f"claim {gone[0]} is in it and not in the code"))
+        if whole_modules and (gone := [id_ for id_ in self.claims if id_ not in self._with_others(described)]):
+            raise ManifestError(self._differs(f"claim {gone[0]} is in it and not in the code"))
+
+    def _with_others(self, described: Mapping[str, Json]) -> dict[str, Json]:
+        """Described claims, and the manifest's of modules that were not collected and still exist."""
+        collected = {fields["module"] for fields in described.values()}
+        others = {
+            id_: fields
+            for id_, fields in self.claims.items()
+            if fields["module"] not in collected and self.path.with_name(f"{fields['module']}.py").exists()
+        }
+        return dict(sorted({**others, **described}.items()))
 
     def _differs(self, what: str) -> str:
         return (
@@ -139,7 +146,7 @@ class Manifest:
 
     def write(self, claims: Sequence[tuple[str, Statistical]]) -> str:
         """Write a new version if anything changed; what was done, in one line."""
-        described = self.describe(claims)
+        described = self._with_others(self.describe(claims))
         if described == self.claims:
             return f"{self.path} is up to date at version {self.version}"
         self.version, self.claims = self.version + 1, described

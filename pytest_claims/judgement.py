@@ -100,9 +100,13 @@ def verdict_of(
         scope=scope,
         reason=_why(claim, values, decision, family) if decision else reason,
         seeds=seeds,
-        readings=tuple(Reading.of(row, values[i].tolist()) for i, row in enumerate(claim.rows)),
+        readings=tuple(
+            Reading.of(row, values[i].tolist(), measure=claim.measure, scaling=claim.scaling)
+            for i, row in enumerate(claim.rows)
+        ),
         also=tuple(
-            Reading.of(name, [float(effect(plan.runs)) for plan in plans]) for name, effect in claim.also.items()
+            Reading.of(name, [float(also.effect(p.runs)) for p in plans], measure=also.measure, scaling=also.scaling)
+            for name, also in claim.readings.items()
         ),
         pvalues=decision.figures() if decision else {},
         diverged=sum(run.diverged for plan in plans for run in plan.runs.values()),

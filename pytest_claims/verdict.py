@@ -23,27 +23,40 @@ class Reading:
         low: Lower end of the repeated interval (level 1 - 2 alpha / 3).
         mean: Over seeds.
         high: Upper end.
+        measure: What it is and in what unit.
+        scaling: It is shown times this.
     """
 
     name: str
+    measure: str
+    scaling: float
     values: tuple[float, ...]
     low: float
     mean: float
     high: float
 
     @classmethod
-    def of(cls, name: str, values: Sequence[float]) -> "Reading":
+    def of(cls, name: str, values: Sequence[float], *, measure: str, scaling: float) -> "Reading":
         """Summarise the values of the seeds 0, 1, 2, ..."""
-        if len(values) < 2 or not np.isfinite(values).all():
-            mean = float(values[0]) if len(values) == 1 and math.isfinite(values[0]) else math.nan
-            return cls(name=name, values=tuple(values), low=math.nan, mean=mean, high=math.nan)
-        low, mean, high = (float(x) for x in statistics.interval(np.asarray(values)))
-        return cls(name=name, values=tuple(values), low=low, mean=mean, high=high)
+        low = mean = high = math.nan
+        if len(values) > 1 and np.isfinite(values).all():
+            low, mean, high = (float(x) for x in statistics.interval(np.asarray(values)))
+        elif len(values) == 1:
+            mean = float(values[0])
+        return cls(name=name, measure=measure, scaling=scaling, values=tuple(values), low=low, mean=mean, high=high)
+
+    @property
+    def shown(self) -> str:
+        """Mean and interval in the reading's unit."""
+        s = self.scaling
+        return f"{self.mean * s:+.3g} [{self.low * s:+.3g}, {self.high * s:+.3g}] {self.measure}"
 
     def to_json(self) -> Json:
         """Plain values; what is not finite becomes None."""
         return {
             "name": self.name,
+            "measure": self.measure,
+            "scaling": self.scaling,
             "values": [_finite(value) for value in self.values],
             "low": _finite(self.low),
             "mean": _finite(self.mean),
@@ -107,10 +120,8 @@ class Verdict:
             return f"{max(w.checks for w in self.worst.values())} cases, worst error {share:.2g} of its bound"
         if not isinstance(self.claim, Statistical) or not self.readings:
             return ""
-        s = self.claim.scaling
         shown = min(self.readings, key=lambda r: r.mean if math.isfinite(r.mean) else -math.inf)
-        name = f"{shown.name}: " if shown.name else ""
-        text = f"{name}{shown.mean * s:+.3g} [{shown.low * s:+.3g}, {shown.high * s:+.3g}] {self.claim.measure}"
+        text = f"{shown.name}: {shown.shown}" if shown.name else shown.shown
         if "q_supported" in self.pvalues:
             q = min(self.pvalues["q_supported"], self.pvalues["q_refuted"])
             text += f", q = {q:.2g}"

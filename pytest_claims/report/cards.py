@@ -93,7 +93,7 @@ def card(claim: Json, anchor: str, trials: Mapping[str, Json], axis: UnitAxis) -
         surprising=wording.surprising(claim),
         headline=readings.judged(claim, shown, axis) if shown else None,
         figures=[readings.judged(claim, reading, axis) for reading in claim["readings"]],
-        also=[readings.beside(claim, reading) for reading in claim["also"]],
+        also=[readings.beside(reading) for reading in claim["also"]],
         pvalues=readings.pvalue_rows(claim["pvalues"]),
         rarest=wording.share(claim["rarest_excluded"]) if claim.get("rarest_excluded") else "",
         quantities=[_quantity(claim["id"], name, worst) for name, worst in claim["worst"].items()],

@@ -30,19 +30,9 @@ class Figure:
     bar: Markup
 
 
-def scaling(claim: Json, reading: Json) -> float:
-    """What a reading is shown times."""
-    return float(reading["scaling"] if "scaling" in reading else claim["scaling"])
-
-
-def measure(claim: Json, reading: Json) -> str:
-    """What a judged reading is, and in what unit."""
-    return str(reading["measure"] if "measure" in reading else claim["measure"])
-
-
 def estimate(claim: Json, reading: Json) -> Estimate:
     """A judged reading as shown; a share of seeds has no sign."""
-    return Estimate.of(reading, scaling(claim, reading), signed=claim["kind"] != "proportion")
+    return Estimate.of(reading, reading["scaling"], signed=claim["kind"] != "proportion")
 
 
 def bounds(claim: Json, reading: Json) -> tuple[list[float], Zone | None]:
@@ -85,7 +75,7 @@ def in_units(claims: Sequence[Json]) -> list[float]:
 
 def judged(claim: Json, reading: Json, axis: UnitAxis) -> Figure:
     """A reading that decides."""
-    shown, what, unit = estimate(claim, reading), measure(claim, reading), claim["unit"]
+    shown, what, unit = estimate(claim, reading), reading["measure"], claim["unit"]
     lines, zone = bounds(claim, reading)
     low, mean, high = (_over(reading[end], unit) for end in ("low", "mean", "high"))
     over = f", interval {shown.interval}" if shown.interval else ""
@@ -122,11 +112,10 @@ def _holds(claim: Json, reading: Json, zone: Zone | None) -> str:
     return f"{hits} of {len(values)}{missing}"
 
 
-def beside(claim: Json, reading: Json) -> Figure:
-    """A reading that judges nothing; what it is, its name must say."""
-    shown = Estimate.of(reading, scaling(claim, reading), signed=True)
-    what = str(reading.get("measure", ""))
-    return Figure(name=reading["name"], estimate=shown, measure=what, holds="", bar=Markup(""))
+def beside(reading: Json) -> Figure:
+    """A reading that judges nothing."""
+    shown = Estimate.of(reading, reading["scaling"], signed=True)
+    return Figure(name=reading["name"], estimate=shown, measure=reading["measure"], holds="", bar=Markup(""))
 
 
 def pvalue_rows(pvalues: Mapping[str, float | None]) -> list[tuple[str, str, str, str]]:
@@ -145,7 +134,7 @@ def seed_table(claim: Json) -> list[list[str]]:
     readings = claim["readings"] + claim["also"]
     if not readings:
         return []
-    columns = [(r["name"] or measure(claim, r), r["values"], scaling(claim, r)) for r in readings]
+    columns = [(r["name"] or r["measure"], r["values"], r["scaling"]) for r in readings]
     rows = [
         [str(seed), *(_cell(values, seed, times) for _, values, times in columns)]
         for seed in range(max(len(values) for _, values, _ in columns))

@@ -3,7 +3,7 @@
 import re
 
 from pytest_claims.report import wording
-from pytest_claims.report.readings import estimate, measure, weakest
+from pytest_claims.report.readings import estimate, weakest
 from pytest_claims.report.wording import Verdict, number
 from pytest_claims.trial import Json
 
@@ -46,7 +46,7 @@ def _figures(claim: Json) -> list[str]:
         return ["", "", "", ""]
     shown = estimate(claim, reading)
     name = f"{reading['name']}: " if reading["name"] else ""
-    effect = f"{name}{shown.mean}" + f" {measure(claim, reading)}" * (reading["mean"] is not None)
+    effect = f"{name}{shown.mean}" + f" {reading['measure']}" * (reading["mean"] is not None)
     qs = [q for q in (claim["pvalues"].get("q_supported"), claim["pvalues"].get("q_refuted")) if q is not None]
     return [effect, shown.interval, number(min(qs), 2) if qs else "", str(claim["seeds"])]
 
