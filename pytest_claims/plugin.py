@@ -197,6 +197,8 @@ class Harness:
             return report
         if isinstance(claim, Statistical):
             verdict = self.verdicts.get(claim.id) or self._errored(claim, call)
+            if report.when == "call" and report.failed and not verdict.as_expected:
+                report.longrepr = str(verdict)  # pytest would cut it short
         else:
             verdict = self._property_verdict(claim, report, call)
             if report.when == "call" and verdict.outcome in (Outcome.SUPPORTED, Outcome.REFUTED):
