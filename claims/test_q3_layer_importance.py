@@ -74,7 +74,7 @@ LOSSES = {name: Also(loss, "nats, epochs 2, 4, 8") for name, loss in each(cost_l
         unit=0.3 * PP,
         measure="pp of P, epochs 2, 4, 8",
         scaling=100,
-        also=each(cost_p, "cost in P") | LOSSES,
+        also={**each(cost_p, "cost in P"), **LOSSES},
         notes="P leaves out what running statistics lose by lagging behind the weights.",
     )
 )

@@ -30,6 +30,8 @@ SUPPORTED, REFUTED = Outcome.SUPPORTED, Outcome.REFUTED
 Runs = Mapping[str, Any]
 """The runs of one seed by arm, each cut to the claim's horizon."""
 Effect = Callable[[Runs], float]
+Region = tuple[float | None, float | None]
+"""Where a mean must lie, in raw units; None is an open end."""
 Effects = Callable[[Runs], Mapping[str, float]]
 
 
@@ -196,9 +198,9 @@ class Statistical(Claim):
         return ("",)
 
     @property
-    def bound(self) -> float:
-        """What the effect is compared with, in its own unit; drawn in the report."""
-        return 0.0
+    def regions(self) -> tuple[Region, ...]:
+        """By row, where the mean must lie for the claim to hold; None is an open end."""
+        return (region_of(self.test),) * len(self.rows)
 
     def values(self, runs: Runs) -> tuple[float, ...]:
         """The numbers of one seed, in the order of `rows`."""
@@ -226,6 +228,20 @@ def describe_test(test: Any) -> Json:
     return {"test": type(test).__name__} | fields
 
 
+def region_of(test: statistics.Test) -> Region:
+    """Where the mean of a test's data must lie for its claim to hold."""
+    match test:
+        case statistics.Greater(delta=delta):
+            return delta, None
+        case statistics.Within(margin=margin):
+            return -margin, margin
+        case statistics.Share(p0=p0, side="at least"):
+            return p0, None
+        case statistics.Share(p0=p0):
+            return None, p0
+    return 0.0, None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Superiority(Statistical):
     """The effect is above delta."""
@@ -238,10 +254,6 @@ class Superiority(Statistical):
     @property
     def test(self) -> statistics.Test:
         return statistics.Greater(delta=self.delta)
-
-    @property
-    def bound(self) -> float:
-        return self.delta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,10 +276,6 @@ class Equivalence(Statistical):
     def test(self) -> statistics.Test:
         return statistics.Within(margin=self.margin)
 
-    @property
-    def bound(self) -> float:
-        return self.margin
-
 
 @dataclass(frozen=True, kw_only=True)
 class Proportion(Statistical):
@@ -282,10 +290,6 @@ class Proportion(Statistical):
     @property
     def test(self) -> statistics.Test:
         return statistics.Share(p0=self.p0, side=self.side)
-
-    @property
-    def bound(self) -> float:
-        return self.p0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,9 +341,8 @@ class AllOf(Statistical):
         return tuple(self.parts)
 
     @property
-    def bound(self) -> float:
-        first = next(iter(self.parts.values()))
-        return float(getattr(first, "delta", getattr(first, "margin", getattr(first, "p0", 0.0))))
+    def regions(self) -> tuple[Region, ...]:
+        return tuple(region_of(part) for part in self.parts.values())
 
     def values(self, runs: Runs) -> tuple[float, ...]:
         return _in_order(self, self.effects(runs))

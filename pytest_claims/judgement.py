@@ -101,8 +101,8 @@ def verdict_of(
         reason=_why(claim, values, decision, family) if decision else reason,
         seeds=seeds,
         readings=tuple(
-            Reading.of(row, values[i].tolist(), measure=claim.measure, scaling=claim.scaling)
-            for i, row in enumerate(claim.rows)
+            Reading.of(row, values[i].tolist(), measure=claim.measure, scaling=claim.scaling, region=region)
+            for i, (row, region) in enumerate(zip(claim.rows, claim.regions, strict=True))
         ),
         also=tuple(
             Reading.of(name, [float(also.effect(p.runs)) for p in plans], measure=also.measure, scaling=also.scaling)

@@ -131,7 +131,9 @@ class Harness:
         name = self.config.getini("claims_manifest")
         try:
             self._docket = Docket.of(statistical, manifest=self.config.rootpath / name if name else None)
-            if self.options.write_manifest and self._docket.manifest is not None:
+            if self.options.write_manifest:
+                if self._docket.manifest is None:
+                    raise pytest.UsageError("--claims-write-manifest: set claims_manifest in the ini file to say where")
                 pytest.exit(self._docket.manifest.write(statistical), returncode=0)
             self._docket.check(whole_modules=not any("::" in argument for argument in self.config.args))
         except ManifestError as error:
@@ -142,7 +144,9 @@ class Harness:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Have the selected claims heard; with `--claims-plan` only say what that would take."""
-        if self.config.option.collectonly or session.testsfailed or _distributed(self.config):
+        option = self.config.option
+        stops = session.testsfailed and not option.continue_on_collection_errors
+        if option.collectonly or stops or _distributed(self.config):
             return None
         selected = [self.claims[item.nodeid] for item in session.items if item.nodeid in self.claims]
         statistical = [claim for claim in selected if isinstance(claim, Statistical)]

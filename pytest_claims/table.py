@@ -35,4 +35,4 @@ def headline(claims: Sequence[Json]) -> str:
     """How many claims came to what, in one line."""
     counts = Counter(Outcome(claim["outcome"]) for claim in claims)
     said = ", ".join(f"{counts[outcome]} {outcome.lower()}" for outcome in Outcome if counts[outcome])
-    return f"{len(claims)} claims: {said}"
+    return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {said}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pytest_claims import statistics
-from pytest_claims.claim import Claim, Outcome, Statistical
+from pytest_claims.claim import Claim, Outcome, Region, Statistical
 from pytest_claims.tally import Worst
 from pytest_claims.trial import Json
 
@@ -25,25 +25,48 @@ class Reading:
         high: Upper end.
         measure: What it is and in what unit.
         scaling: It is shown times this.
+        region: Where the mean must lie for the claim to hold, None for an open end; None for readings that judge nothing.
     """
 
     name: str
     measure: str
     scaling: float
+    region: Region | None = None
     values: tuple[float, ...]
     low: float
     mean: float
     high: float
 
     @classmethod
-    def of(cls, name: str, values: Sequence[float], *, measure: str, scaling: float) -> "Reading":
+    def of(
+        cls, name: str, values: Sequence[float], *, measure: str, scaling: float, region: Region | None = None
+    ) -> "Reading":
         """Summarise the values of the seeds 0, 1, 2, ..."""
         low = mean = high = math.nan
         if len(values) > 1 and np.isfinite(values).all():
             low, mean, high = (float(x) for x in statistics.interval(np.asarray(values)))
         elif len(values) == 1:
             mean = float(values[0])
-        return cls(name=name, measure=measure, scaling=scaling, values=tuple(values), low=low, mean=mean, high=high)
+        return cls(
+            name=name,
+            measure=measure,
+            scaling=scaling,
+            region=region,
+            values=tuple(values),
+            low=low,
+            mean=mean,
+            high=high,
+        )
+
+    @property
+    def inside(self) -> float:
+        """How far the mean lies inside the region; negative outside, -inf without a mean."""
+        if not math.isfinite(self.mean):
+            return -math.inf
+        low, high = self.region or (None, None)
+        below = [] if low is None else [self.mean - low]
+        above = [] if high is None else [high - self.mean]
+        return min(below + above, default=self.mean)
 
     @property
     def shown(self) -> str:
@@ -53,7 +76,8 @@ class Reading:
 
     def to_json(self) -> Json:
         """Plain values; what is not finite becomes None."""
-        return {
+        region = {} if self.region is None else {"region": list(self.region)}
+        return region | {
             "name": self.name,
             "measure": self.measure,
             "scaling": self.scaling,
@@ -120,7 +144,7 @@ class Verdict:
             return f"{max(w.checks for w in self.worst.values())} cases, worst error {share:.2g} of its bound"
         if not isinstance(self.claim, Statistical) or not self.readings:
             return ""
-        shown = min(self.readings, key=lambda r: r.mean if math.isfinite(r.mean) else -math.inf)
+        shown = min(self.readings, key=lambda reading: reading.inside)
         text = f"{shown.name}: {shown.shown}" if shown.name else shown.shown
         if "q_supported" in self.pvalues:
             q = min(self.pvalues["q_supported"], self.pvalues["q_refuted"])
@@ -173,7 +197,7 @@ class Verdict:
                 "measure": claim.measure,
                 "scaling": claim.scaling,
                 "unit": claim.unit,
-                "bound": claim.bound,
+                **({"horizon": claim.horizon[self.scale]} if self.scale in claim.horizon else {}),
                 "rarest_excluded": float(statistics.rarest_excluded(self.seeds)) if self.seeds else None,
             }
         return data

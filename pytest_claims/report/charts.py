@@ -68,11 +68,17 @@ def _step(low: float, high: float, most: int) -> float:
     return next(s for s in steps if math.floor(high / s + 1e-9) - math.ceil(low / s - 1e-9) < most)
 
 
+TINY = 1e-300
+"""Smaller numbers are drawn as 0: a fraction of them has no room left in double precision."""
+
+
 def _padded(values: Sequence[float]) -> tuple[float, float]:
     """Ends of an axis: a little beyond the values, and apart also where these are all the same."""
     low, high = min(values), max(values)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
-        return low - (abs(low) or 1) / 20, high + (abs(high) or 1) / 20
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * size or size < TINY:
+        pad = (size if size >= TINY else 1) / 20
+        return low - pad, high + pad
     return low - (high - low) / 25, high + (high - low) / 25
 
 

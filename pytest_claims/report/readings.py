@@ -35,24 +35,19 @@ def estimate(claim: Json, reading: Json) -> Estimate:
     return Estimate.of(reading, reading["scaling"], signed=claim["kind"] != "proportion")
 
 
-def bounds(claim: Json, reading: Json) -> tuple[list[float], Zone | None]:
-    """Where to draw bounds for a reading, and where the claim holds if that can be told; in raw units."""
-    if "region" in reading:
-        low, high = reading["region"]
-        return [end for end in (low, high) if end is not None], (low, high)
-    bound = claim["bound"]
-    if claim["kind"] in ("superiority", "interaction", "ordering"):
-        return [bound], (bound, None)
-    if claim["kind"] == "equivalence":
-        return [-bound, bound], (-bound, bound)
-    return ([bound] if claim["kind"] == "proportion" else []), None
+def bounds(reading: Json) -> tuple[list[float], Zone | None]:
+    """Where to draw bounds for a reading, and where the claim holds; in raw units."""
+    if "region" not in reading:
+        return [], None
+    low, high = reading["region"]
+    return [end for end in (low, high) if end is not None], (low, high)
 
 
 def weakest(claim: Json) -> Json | None:
     """The reading that speaks least for the claim, which decides it; None without readings."""
 
     def inside(reading: Json) -> float:
-        mean, (_, zone) = reading["mean"], bounds(claim, reading)
+        mean, (_, zone) = reading["mean"], bounds(reading)
         if mean is None:
             return -math.inf
         distances = [mean - zone[0]] if zone and zone[0] is not None else []
@@ -68,7 +63,7 @@ def in_units(claims: Sequence[Json]) -> list[float]:
         value / claim["unit"]
         for claim in claims
         for reading in claim["readings"]
-        for value in (reading["low"], reading["mean"], reading["high"], *bounds(claim, reading)[0])
+        for value in (reading["low"], reading["mean"], reading["high"], *bounds(reading)[0])
         if value is not None
     ]
 
@@ -76,7 +71,7 @@ def in_units(claims: Sequence[Json]) -> list[float]:
 def judged(claim: Json, reading: Json, axis: UnitAxis) -> Figure:
     """A reading that decides."""
     shown, what, unit = estimate(claim, reading), reading["measure"], claim["unit"]
-    lines, zone = bounds(claim, reading)
+    lines, zone = bounds(reading)
     low, mean, high = (_over(reading[end], unit) for end in ("low", "mean", "high"))
     over = f", interval {shown.interval}" if shown.interval else ""
     return Figure(
