@@ -2,7 +2,7 @@
 
 Reads the evidence of two runs, the first of which trained:
 
-    pytest claims/ --claims-fresh --claims-report reports/first
+    pytest claims/ -m statistical --claims-fresh --claims-report reports/first
     pytest claims/ -m statistical --claims-store .claims/store-fresh-... --claims-report reports/second
     python -m benchmarks.test_harness_overhead reports/first reports/second
 
