@@ -57,8 +57,8 @@ def _scales(config: pytest.Config) -> dict[str, Scale]:
             name="standard",
             looks=FIRST_LOOK,
             judged=True,
-            scope="on 12,000 images",
-            prepare=partial(chosen, train_images=12_000, precise_images=10_000),
+            scope="on 30,000 images",
+            prepare=partial(chosen, train_images=30_000, precise_images=10_000),
             examples=100,
         ),
         Scale(

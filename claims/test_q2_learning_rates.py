@@ -64,7 +64,7 @@ def lead(threshold: float = PLATEAU) -> Callable[[Runs], float]:
         search=search_rates(BN=bn_lenet(), none=lenet()),
         horizon={"smoke": 10, "full": 10},
         why_not={
-            "standard": "Whether a rate is stable is read after 4,690 steps; LeNet leaves its plateau only after thousands."
+            "standard": "Whether a rate is stable is read after 4,690 steps; LeNet needs thousands to leave its plateau."
         },
         effect=lead(),
         delta=1.0,

@@ -138,7 +138,7 @@ def train(
         if replica is not None:
             with torch.no_grad():
                 for parameter in network.parameters():
-                    parameter += NOISE * parameter.abs() * _signs(parameter, draws)
+                    parameter.add_(NOISE * parameter.abs() * _signs(parameter, draws))
         yield step
 
 

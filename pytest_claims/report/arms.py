@@ -160,13 +160,13 @@ class Arms:
 def _curves(claim: Json, runs: Mapping[str, Sequence[Json]]) -> tuple[str, list[str]]:
     """The curve to draw (empty: none), and the names of all, that one first."""
 
-    def measured(arm: str, curve: str) -> bool:
-        return any(value is not None for trial in runs[arm] for value in trial["curves"].get(curve, []))
+    def measured(arm: str, curve: str) -> int:
+        return sum(value is not None for trial in runs[arm] for value in trial["curves"].get(curve, []))
 
     names = list(dict.fromkeys(name for arm in runs.values() for trial in arm for name in trial["curves"]))
     names.sort(key=lambda name: PREFERRED.index(name) if name in PREFERRED else len(PREFERRED))
     wanted = [claim["curve"]] if "curve" in claim else names
-    # a curve that some arm lacks would compare the others with nothing
+    # a curve that some arm lacks, or that was measured now and then only, compares the others with nothing
     curve = max(wanted, key=lambda name: sum(measured(arm, name) for arm in runs), default="")
     if not any(measured(arm, curve) for arm in runs):
         curve = ""
