@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from bnmodels import data
@@ -32,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the data set's name, and choose how many examples property claims try."""
     if config.option.dataset not in data.NAMES:
         raise pytest.UsageError(f"--dataset {config.option.dataset}: unknown; one of {', '.join(data.NAMES)}")
+    torch.set_num_threads(1)  # as in every worker: small tensors lose more than they gain by a second thread
     for scale in _scales(config).values():
         # Repeatable in the smoke run, new examples every time elsewhere; torch's first step exceeds any deadline.
         settings.register_profile(

@@ -135,7 +135,8 @@ def build(architecture: Architecture, *, seed: int, dtype: torch.dtype = torch.f
 
     Weights of convolutions and linear layers are Xavier uniform (Glorot & Bengio 2010, equation 16), their biases
     uniform in +-1/sqrt(fan in), torch's default; gamma is 1, beta 0. Each tensor is drawn in float32 from a generator
-    of its own name, so that two architectures share the bits of every tensor whose shape they share.
+    of its own name, so that two architectures share the bits of every weight whose shape they share, and of every bias
+    whose layer they share.
     """
     network = LeNet(architecture, dtype=dtype)
     for name, layer in network.named_modules():

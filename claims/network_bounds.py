@@ -6,7 +6,7 @@ and so their outputs (`claims.bounds`, moved inputs), and each norm rounds. What
 (4 u) and pooling (4 u), in both networks. To first order all this reaches a function f of the logits as
     |df| <= sum over places of <|df/dp_k|, e_k> + what rounds behind the last place,
 where df/dp_k comes from automatic differentiation through everything behind the place, batch statistics included.
-The second order is 10^-13 of that in float64. No factor is added.
+The second order is 10^-13 of that in float64; SECOND_ORDER covers it, and there is no other factor.
 """
 
 import copy
@@ -23,8 +23,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bnmodels.lenet import Architecture, LeNet, build
 from bnmodels.seeding import generator
 from bnmodels.surgery import fold_bias_into_running_mean
-from claims.bounds import SECOND_ORDER, Evaluation, Training, exact, unit_roundoff
-from claims.strategies import bias_of, log_uniform, logarithmic, normal, running, seeds
+
+from .bounds import SECOND_ORDER, Evaluation, Training, exact, unit_roundoff
+from .strategies import bias_of, log_uniform, logarithmic, normal, running, seeds
 
 ACTIVATION = 8
 """Roundings, in units of u, in what enters a layer: sigmoid and average pooling."""

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bnmodels.seeding import generator
-from claims.bounds import exact, precision, unit_roundoff
+
+from .bounds import exact, precision, unit_roundoff
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 

@@ -5,9 +5,10 @@ import torch
 from hypothesis import given
 from torch import Tensor
 
-from claims.bounds import Evaluation, Training, exact, moments, unit_roundoff, worst
-from claims.strategies import Batch, batches, dtypes, logarithmic, normal, on, running
 from pytest_claims import Property, Tally
+
+from .bounds import Evaluation, Training, exact, moments, unit_roundoff, worst
+from .strategies import Batch, batches, dtypes, logarithmic, normal, on, running
 
 INTRODUCTION = "Introduction"
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as torch's own documentation calls it
 
 from bnmodels.seeding import generator
-from claims.bounds import Evaluation, Training, exact, unit_roundoff, worst
-from claims.strategies import Batch, Map, batches, dtypes, maps, on, running
-from claims.trajectories import Course, courses, train, with_and_without
 from pytest_claims import Property, Tally
+
+from .bounds import Evaluation, Training, exact, unit_roundoff, worst
+from .strategies import Batch, Map, batches, dtypes, maps, on, running
+from .trajectories import Course, courses, train, with_and_without
 
 EXERCISE = "Exercise 1"
 NORM_EPS = 1e-5

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from bnmodels.lenet import CLASSES, PLACES, WIDTHS, Architecture, LeNet
 from bnmodels.seeding import generator
-from claims.bounds import Evaluation, Training, exact, unit_roundoff, worst
-from claims.network_bounds import Trained, compare, fold_all, pairs, trained_lenets
-from claims.strategies import Batch, batches, bias_of, dtypes, on, running, signs
-from claims.trajectories import REPLICAS, noisy, reach, train
 from pytest_claims import Property, Tally
+
+from .bounds import Evaluation, Training, exact, unit_roundoff, worst
+from .network_bounds import Trained, compare, fold_all, pairs, trained_lenets
+from .strategies import Batch, batches, bias_of, dtypes, on, running, signs
+from .trajectories import REPLICAS, noisy, reach, train
 
 EXERCISE = "Exercise 1"
 ROUNDS = "x + a is itself rounded before batch norm sees it, which the bound includes"
@@ -178,7 +179,9 @@ def with_and_without(case: Trained, device: torch.device) -> tuple[LeNet, LeNet]
         statement="Every bias in front of a batch norm can be removed from a trained LeNet, its running means moved by "
         "it: the same function in training and in eval mode.",
         place=EXERCISE,
-        notes="All four biases at once, float64, gamma, beta and biases up to 1000 drawn at random.",
+        notes="All four biases at once, in float64; gamma, beta and biases, some of them in the hundreds, drawn at random. "
+        "Each layer with its norm is compared at the same input, where the bound is close; so are the logits, where bounds "
+        "multiply.",
     )
 )
 @pytest.mark.parametrize("phase", ["training", "eval"])

@@ -30,8 +30,9 @@ from torch.nn import functional as F  # noqa: N812  # as torch's own documentati
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bnmodels.seeding import generator
-from claims.bounds import exact, unit_roundoff
-from claims.strategies import logarithmic, normal, running, seeds
+
+from .bounds import exact, unit_roundoff
+from .strategies import logarithmic, normal, running, seeds
 
 NOISE = 2.0**-36
 LUCK = 4

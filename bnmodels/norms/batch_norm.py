@@ -73,7 +73,7 @@ def normalise(
     return y
 
 
-def batch_norm(  # noqa: PLR0917  # torch's own signature
+def batch_norm(
     x: Channels,
     running_mean: PerChannel | None,
     running_var: PerChannel | None,
@@ -193,26 +193,24 @@ class BatchNorm(nn.Module):
             raise ValueError(f"x of shape {tuple(x.shape)}: must be (N, C), (N, C, L) or (N, C, H, W)")
         if x.shape[1] != self.num_features:
             raise ValueError(f"x of shape {tuple(x.shape)} has {x.shape[1]} channels, this layer {self.num_features}")
-        training = self.training or self.running_mean is None
-        # As in torch, a layer in evaluation must not move statistics that it keeps, and one that keeps none has none.
-        return batch_norm(
+        y = batch_norm(
             x,
             self.running_mean,
             self.running_var,
             self.weight,
             self.bias,
-            training=training,
-            momentum=self._next_weight() if self.training else 0.0,
+            training=self.training or self.running_mean is None,
+            momentum=self._weight_of_next_batch(),
             eps=self.eps,
         )
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)  # last, so that a batch that was refused does not count
+        return y
 
-    def _next_weight(self) -> float:
-        """Count the batch, and give its weight in the running statistics."""
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+    def _weight_of_next_batch(self) -> float:
         if self.momentum is not None:
             return self.momentum
-        return 1 / int(self.num_batches_tracked) if self.num_batches_tracked is not None else 0.0
+        return 0.0 if self.num_batches_tracked is None else 1 / (int(self.num_batches_tracked) + 1)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
