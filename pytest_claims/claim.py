@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 from pytest_claims import statistics
-from pytest_claims.trial import Json, Run, describe
+from pytest_claims.trial import Json, Run, describe, digest
 
 FIRST_TUNING_SEED = 2000
 """Seeds from here on may tune and never judge."""
@@ -155,7 +155,10 @@ class Statistical(Claim):
         arms = {name: arm if isinstance(arm, Arm) else Arm(recipe=arm) for name, arm in self.arms.items()}
         object.__setattr__(self, "arms", arms)
         for name, arm in arms.items():
-            describe(arm.recipe)
+            try:
+                digest(describe(arm.recipe))
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{self.id}: arm {name}: {error}") from None
             if not 0 <= arm.seed_offset <= FIRST_TUNING_SEED - max(statistics.LOOKS):
                 raise ValueError(
                     f"{self.id}: arm {name}: seed_offset={arm.seed_offset}: 0 to "
@@ -164,7 +167,7 @@ class Statistical(Claim):
         if not self.horizon:
             raise ValueError(f"{self.id}: horizon is empty: give the epochs of at least one scale")
         for scale, epochs in self.horizon.items():
-            if epochs < 1:
+            if not isinstance(epochs, int) or epochs < 1:
                 raise ValueError(f"{self.id}: horizon={epochs} at {scale}: at least 1 epoch")
         if not (math.isfinite(self.unit) and self.unit > 0):
             raise ValueError(f"{self.id}: unit={self.unit}: the smallest difference that matters is above 0")

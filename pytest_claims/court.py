@@ -13,7 +13,7 @@ from pytest_claims.claim import Outcome, Statistical
 from pytest_claims.executors import Executor, Finished, TrialFailed
 from pytest_claims.family import Decision, Family
 from pytest_claims.judgement import Undecidable, effects, pvalues_of, verdict_of
-from pytest_claims.plan import Batch, SeedPlan, batch, plan_seed
+from pytest_claims.plan import Batch, SearchFailed, SeedPlan, batch, plan_seed
 from pytest_claims.statistics import PValues
 from pytest_claims.store import Store
 from pytest_claims.trial import Run, Scale, Study, Trial
@@ -53,6 +53,7 @@ class Court:
         watch: Told how gathering goes.
         seeds_max: No look at more seeds than this.
         seconds_gathering: Wall time spent in training so far.
+        trained: Trials trained and stored so far.
     """
 
     study: Study
@@ -64,6 +65,7 @@ class Court:
     watch: Watch
     seeds_max: int | None = None
     seconds_gathering: float = 0.0
+    trained: int = 0
     _runs: dict[tuple[str, int], Run] = field(default_factory=dict)
     _failed: dict[str, str] = field(default_factory=dict)
 
@@ -128,12 +130,7 @@ class Court:
 
     def everything(self, verdicts: Mapping[str, Verdict]) -> Batch:
         """All trials that the claims used, merged as a batch."""
-        wanted = (
-            trial
-            for claim in self.claims
-            for seed in range(verdicts[claim.id].seeds)
-            for trial in self._plan(claim, seed).trials.values()
-        )
+        wanted = (trial for claim in self.claims for trial in self._trials(claim, verdicts[claim.id].seeds))
         return batch(wanted, known=self._known, study=self.study)
 
     def _judge(self, pvalues: dict[str, PValues]) -> dict[str, Decision]:
@@ -145,7 +142,10 @@ class Court:
         Raises:
             Undecidable: A trial failed or is not stored.
         """
-        plans = [self._plan(claim, seed) for seed in range(look)]
+        try:
+            plans = [self._plan(claim, seed) for seed in range(look)]
+        except SearchFailed as error:
+            raise Undecidable(Outcome.ERROR, str(error)) from error
         missing = [trial for plan in plans for arm, trial in plan.trials.items() if arm not in plan.runs]
         for trial in missing:
             if trial.key in self._failed:
@@ -169,10 +169,15 @@ class Court:
         return plan_seed(claim, seed, known=self._known, study=self.study, scale=self.scale)
 
     def _batch(self, claims: Sequence[Statistical], look: int) -> Batch:
-        wanted = (
-            trial for claim in claims for seed in range(look) for trial in self._plan(claim, seed).trials.values()
-        )
+        wanted = (trial for claim in claims for trial in self._trials(claim, look))
         return batch(wanted, known=self._known, study=self.study, without=self._failed)
+
+    def _trials(self, claim: Statistical, seeds: int) -> list[Trial]:
+        """What a claim wants; nothing if its search fails, which is found again when it is judged."""
+        try:
+            return [trial for seed in range(seeds) for trial in self._plan(claim, seed).trials.values()]
+        except SearchFailed:
+            return []
 
 
 class _Gathering:
@@ -229,14 +234,18 @@ class _Gathering:
 
     def _keep(self, trial: Trial, finished: Finished) -> None:
         provenance = dict(self.court.study.provenance) | finished.worker
-        self.court.store.put(
-            trial,
-            finished.result,
-            diverged=finished.diverged,
-            seconds=finished.seconds,
-            cost=self._cost(trial),
-            provenance=provenance,
-        )
+        try:
+            self.court.store.put(
+                trial,
+                finished.result,
+                diverged=finished.diverged,
+                seconds=finished.seconds,
+                cost=self._cost(trial),
+                provenance=provenance,
+            )
+        except (TypeError, ValueError) as error:
+            raise TrialFailed(f"its result cannot be stored: {error}") from error
+        self.court.trained += 1
 
     def _warn(self, trial: Trial, message: str) -> None:
         self.court.watch.warned(f"trial {trial.key} (seed {trial.seed}): {message}")

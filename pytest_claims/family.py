@@ -145,13 +145,20 @@ class Manifest:
         )
 
     def write(self, claims: Sequence[tuple[str, Statistical]]) -> str:
-        """Write a new version if anything changed; what was done, in one line."""
+        """Write a new version if anything changed; what was done, in one line.
+
+        Raises:
+            ManifestError: The file cannot be written.
+        """
         described = self._with_others(self.describe(claims))
         if described == self.claims:
             return f"{self.path} is up to date at version {self.version}"
         self.version, self.claims = self.version + 1, described
         text = json.dumps({"version": self.version, "claims": described}, indent=1, ensure_ascii=False)
-        self.path.write_text(text + "\n")
+        try:
+            self.path.write_text(text + "\n")
+        except OSError as error:
+            raise ManifestError(f"{self.path}: not written ({error.strerror}); make its folder writable") from error
         return f"{self.path} written, version {self.version}"
 
     def members(self, scale: str) -> dict[str, Json]:

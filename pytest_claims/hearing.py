@@ -126,7 +126,7 @@ class Hearing:
                 verdicts = court.sit()
             finally:
                 self.gathered.seconds = court.seconds_gathering
-                self.gathered.trained = bar.trained
+                self.gathered.trained = court.trained
             self.gathered.used(court.everything(verdicts))
         return verdicts
 

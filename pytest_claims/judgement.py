@@ -90,6 +90,10 @@ def verdict_of(
     scope = f"{scale.scope}, {epochs} epoch{'s' * (epochs > 1)}"
     if isinstance(values, Undecidable):
         return Verdict(claim=claim, outcome=values.outcome, scale=scale.name, scope=scope, reason=values.reason)
+    try:
+        also = _further(claim, plans)
+    except Undecidable as error:
+        return verdict_of(claim, scale, error)
     seeds = values.shape[-1]
     reason = f"{seeds} seeds at scale {scale.name} show that the pipeline works and judge nothing."
     arms = dict.fromkeys(name for plan in plans for name in plan.trials)
@@ -104,15 +108,23 @@ def verdict_of(
             Reading.of(row, values[i].tolist(), measure=claim.measure, scaling=claim.scaling, region=region)
             for i, (row, region) in enumerate(zip(claim.rows, claim.regions, strict=True))
         ),
-        also=tuple(
-            Reading.of(name, [float(also.effect(p.runs)) for p in plans], measure=also.measure, scaling=also.scaling)
-            for name, also in claim.readings.items()
-        ),
+        also=also,
         pvalues=decision.figures() if decision else {},
         diverged=sum(run.diverged for plan in plans for run in plan.runs.values()),
         trials={arm: [p.trials[arm].key for p in plans if arm in p.trials] for arm in arms},
         recipes={arm: describe(next(p.trials[arm].recipe for p in plans if arm in p.trials)) for arm in arms},
     )
+
+
+def _further(claim: Statistical, plans: Sequence[SeedPlan]) -> tuple[Reading, ...]:
+    try:
+        return tuple(
+            Reading.of(name, [float(also.effect(p.runs)) for p in plans], measure=also.measure, scaling=also.scaling)
+            for name, also in claim.readings.items()
+        )
+    except Exception as error:  # as in `effects`
+        reason = f"A further reading cannot be computed: {type(error).__name__}: {error}."
+        raise Undecidable(Outcome.ERROR, reason) from error
 
 
 def _why(claim: Statistical, values: Array, decision: Decision, family: int) -> str:

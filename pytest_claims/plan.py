@@ -10,6 +10,10 @@ Known = Callable[[Trial], Run | None]
 """The run of a trial, cut to its horizon, if it has finished."""
 
 
+class SearchFailed(Exception):
+    """A claim's search raised instead of naming arms."""
+
+
 @dataclass(frozen=True)
 class SeedPlan:
     """What one claim wants for one seed.
@@ -32,6 +36,9 @@ def plan_seed(claim: Statistical, seed: int, *, known: Known, study: Study, scal
     """What a claim wants for one seed, given what has finished.
 
     A claim with a search is asked again whenever all its arms have finished, until it names no new one.
+
+    Raises:
+        SearchFailed: The search raised.
     """
     horizon = claim.horizon[scale.name]
     arms = dict(claim.arms)
@@ -46,7 +53,11 @@ def plan_seed(claim: Statistical, seed: int, *, known: Known, study: Study, scal
                     runs[name] = run
         if claim.search is None or len(runs) < len(trials):
             return SeedPlan(trials, runs)
-        more = {name: arm for name, arm in claim.search(runs).items() if name not in trials}
+        try:
+            found = claim.search(runs)
+        except Exception as error:  # a claim's own code: whatever it raises concerns this claim alone
+            raise SearchFailed(f"Its search failed at seed {seed}: {type(error).__name__}: {error}.") from error
+        more = {name: arm for name, arm in found.items() if name not in trials}
         if not more:
             return SeedPlan(trials, runs)
         arms = more

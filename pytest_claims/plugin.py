@@ -1,7 +1,7 @@
 """The pytest plugin: options, fixtures and hooks. Translates; the other modules decide."""
 
-from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _distributed(config: pytest.Config) -> bool:
-    """Whether this is the process that hands tests to pytest-xdist's workers."""
-    return config.pluginmanager.hasplugin("dsession")
+    """Whether this is the process that hands tests to pytest-xdist's workers (which have `dist` set to `no`)."""
+    return bool(config.getoption("dist", "no") != "no")
 
 
 class Harness:
@@ -106,12 +106,17 @@ class Harness:
         self._docket = Docket((), None)
         self._study: Study | None = None
         self._written: Path | None = None
+        self._refusal = ""
 
     # Collection.
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Register every claim before anything is deselected."""
+        with self._refusing():
+            self._docket = self._register(items)
+
+    def _register(self, items: list[pytest.Item]) -> Docket:
         statistical: list[tuple[str, Statistical]] = []
         ids: set[str] = set()
         for item in items:
@@ -129,15 +134,27 @@ class Harness:
                     raise pytest.UsageError(f"{item.nodeid}: judges {claim.id} and does not take the fixture verdict")
                 statistical.append((item.path.stem, claim))
         name = self.config.getini("claims_manifest")
+        docket = Docket.of(statistical, manifest=self.config.rootpath / name if name else None)
+        whole_modules = not any("::" in argument for argument in self.config.args)
+        if self.options.write_manifest:
+            if docket.manifest is None:
+                raise pytest.UsageError("--claims-write-manifest: set claims_manifest in the ini file to say where")
+            if not whole_modules:
+                raise pytest.UsageError("--claims-write-manifest: give whole modules; single tests would drop the rest")
+            pytest.exit(docket.manifest.write(statistical), returncode=0)
+        docket.check(whole_modules=whole_modules)
+        return docket
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Make a usage error of what cannot be used; a worker ends with it, and says it to whoever started it."""
         try:
-            self._docket = Docket.of(statistical, manifest=self.config.rootpath / name if name else None)
-            if self.options.write_manifest:
-                if self._docket.manifest is None:
-                    raise pytest.UsageError("--claims-write-manifest: set claims_manifest in the ini file to say where")
-                pytest.exit(self._docket.manifest.write(statistical), returncode=0)
-            self._docket.check(whole_modules=not any("::" in argument for argument in self.config.args))
-        except ManifestError as error:
-            raise pytest.UsageError(str(error)) from None
+            yield
+        except (ManifestError, StoreError, pytest.UsageError) as error:
+            self._refusal = str(error)
+            if self._works:
+                pytest.exit(self._refusal, returncode=pytest.ExitCode.USAGE_ERROR)
+            raise pytest.UsageError(self._refusal) from None
 
     # Before the first test.
 
@@ -161,13 +178,11 @@ class Harness:
             uncaptured=self._uncaptured,
             gathered=self.record.gathered,
         )
-        try:
+        with self._refusing():
             if self.options.plan:
                 self._write(hearing.plan(statistical))
                 return True
             self.verdicts = hearing.hear(statistical)
-        except StoreError as error:
-            raise pytest.UsageError(str(error)) from None
         return None
 
     def study(self) -> Study:
@@ -263,8 +278,11 @@ class Harness:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Keep what the worker that gathered said."""
-        gathered = Gathered(**getattr(node, "workeroutput", {}).get("claims", {}))
+        """Keep what the worker that gathered said; end with it if it refused to."""
+        output = getattr(node, "workeroutput", {})
+        if output.get("claims_refusal"):
+            raise pytest.UsageError(output["claims_refusal"])
+        gathered = Gathered(**output.get("claims", {}))
         if gathered.family and gathered.trained >= self.record.gathered.trained:
             self.record.gathered = gathered
 
@@ -275,7 +293,7 @@ class Harness:
         """Write the report."""
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
-            output["claims"] = vars(self.record.gathered)
+            output |= {"claims": vars(self.record.gathered), "claims_refusal": self._refusal}
             return
         interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and bool(self.claims)
         if self.options.plan or self.config.option.collectonly or not (self.record.verdicts or interrupted):
@@ -324,8 +342,13 @@ class Harness:
     # Talking.
 
     @property
+    def _works(self) -> bool:
+        """Whether this is one of pytest-xdist's workers."""
+        return hasattr(self.config, "workerinput")
+
+    @property
     def _terminal(self) -> Any:
-        if hasattr(self.config, "workerinput"):
+        if self._works:
             return None
         return self.config.pluginmanager.get_plugin("terminalreporter")
 

@@ -35,7 +35,7 @@ class Bar:
         write: Prints a line.
         unit: Of cost.
         show: Whether there is a terminal for a bar.
-        trained: Trials finished in all batches.
+        trained: Trials finished or given up in all batches.
         warnings: What was warned of.
     """
 
@@ -45,25 +45,26 @@ class Bar:
     trained: int = 0
     warnings: list[str] = field(default_factory=list)
     _bar: "tqdm[Any] | None" = None
+    _reused: int = 0
 
     def planned(self, todo: Batch, seconds: float | None) -> None:
         """Say what is wanted and start the bar."""
         self.write(wanted(todo, seconds, unit=self.unit))
         if self.show:
-            reused = todo.distinct - len(todo.trials)
+            self._reused = todo.distinct - len(todo.trials)
             layout = (
                 "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} "
                 + self.unit
                 + " [{elapsed}<{remaining}{postfix}]"
             )
             self._bar = bar = tqdm(total=todo.cost, desc="training", bar_format=layout, dynamic_ncols=True)
-            bar.set_postfix(done=0, reused=reused, running=0)
+            bar.set_postfix(done=0, reused=self._reused, running=0)
 
     def finished(self, cost: float, running: int) -> None:
         """Move the bar on."""
         self.trained += 1
         if self._bar is not None:
-            self._bar.set_postfix(done=self.trained, running=running, refresh=False)
+            self._bar.set_postfix(done=self.trained, reused=self._reused, running=running, refresh=False)
             self._bar.update(cost)
 
     def warned(self, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -71,15 +72,17 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=timeout, isolation_level=None)
             try:
-                self._open()
+                self._open(timeout)
             except BaseException:
                 self._db.close()
                 raise
 
-    def _open(self) -> None:
+    def _open(self, timeout: float) -> None:
+        self._db.execute("BEGIN")  # one view of all three, though another process may be making the tables
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        self._db.execute("ROLLBACK")
         if tables and application != APPLICATION:
             raise StoreError(f"{self.path}: a database of another program; name another file with --claims-store")
         if version > VERSION:
@@ -87,12 +90,23 @@ class Store:
                 f"{self.path}: written by a newer version (schema {version}, this one reads up to {VERSION}); "
                 "upgrade, or name another file with --claims-store"
             )
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead(time.monotonic() + timeout)
         self._db.execute("PRAGMA synchronous = NORMAL")
         if version < VERSION:
             self._create()
         self._db.execute("BEGIN IMMEDIATE")  # a store that cannot be written is found out before any training
         self._db.execute("ROLLBACK")
+
+    def _write_ahead(self, deadline: float) -> None:
+        """Switch to the write-ahead log; SQLite itself does not wait here for others who open the file just now."""
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def _create(self) -> None:
         self._db.execute("BEGIN IMMEDIATE")
@@ -180,7 +194,7 @@ class Store:
     def _readable(self, key: str) -> Iterator[None]:
         try:
             yield
-        except (zlib.error, ValueError) as error:
+        except (zlib.error, TypeError, ValueError) as error:
             raise StoreError(
                 f"{self.path}: trial {key} cannot be read ({error}); move the file away and run again"
             ) from error
