@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -290,6 +291,19 @@ def test_store_locked(store: Store) -> None:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match=r"store.sqlite: database is locked; another process holds it"):
             Store(store.path, timeout=0.05)
+
+
+def test_store_waits_for_writer(store: Store) -> None:
+    """Opening needs the file for itself for a moment; another process that writes just then is waited for."""
+    store._db.execute("PRAGMA journal_mode = DELETE")
+    store.close()
+    with closing(sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+        release.start()
+        with Store(store.path, timeout=10.0) as again:
+            put(again, trial())
+        release.join()
 
 
 @pytest.mark.parametrize("blob", [b"not compressed", zlib.compress(b"{not json"), zlib.compress(b"\xff\xfe{}"), "text"])
