@@ -100,6 +100,7 @@ class Court:
         verdicts: dict[str, Verdict] = {}
         pvalues = self.family.kept(self.store, besides={claim.id for claim in self.claims})
         values: dict[str, np.ndarray] = {}
+        stands: set[str] = set()
         with _Gathering(self) as gathering:
             for look in self.looks:
                 gathering.gather(undecided, look)
@@ -109,12 +110,16 @@ class Court:
                         if self.judges:
                             pvalues[claim.id] = pvalues_of(claim, values[claim.id])
                     except Undecidable as error:
-                        verdicts[claim.id] = verdict_of(claim, self.scale, error)
+                        if error.outcome is Outcome.NOT_JUDGED and claim.id in values:
+                            stands.add(claim.id)  # what an earlier look came to
+                        else:
+                            verdicts[claim.id] = verdict_of(claim, self.scale, error)
                 decisions = self._judge(pvalues)
                 undecided = [
                     claim
                     for claim in undecided
                     if claim.id not in verdicts
+                    and claim.id not in stands
                     and not (claim.id in decisions and decisions[claim.id].outcome is not Outcome.INCONCLUSIVE)
                 ]
                 if not undecided:
