@@ -42,6 +42,30 @@ class Overview:
     axis: Markup
 
 
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """A link of the strip: a claim, or all variants of one that came to the same.
+
+    Attributes:
+        first: The card that it leads to.
+        label: The id, with the number of variants if there are several.
+    """
+
+    first: Card
+    label: str
+
+
+def _chips(cards: Sequence[Card]) -> list[Chip]:
+    """One link a claim and verdict: dozens of variants would push what matters off the first screen."""
+    groups: dict[tuple[str, str], list[Card]] = {}
+    for one in cards:
+        groups.setdefault((one.claim["id"].partition("[")[0], one.claim["outcome"]), []).append(one)
+    return [
+        Chip(first=group[0], label=f"{stem} \u00d7 {len(group)}" if len(group) > 1 else group[0].claim["id"])
+        for (stem, _), group in groups.items()
+    ]
+
+
 def page(evidence: Json) -> str:
     """The page. The same evidence gives the same bytes."""
     axis = UnitAxis.over(in_units([claim for claim in evidence["claims"] if claim["kind"] != "property"]))
@@ -55,6 +79,7 @@ def page(evidence: Json) -> str:
         problems=evidence["problems"],
         tiles=[Verdict.of(o, n) for o, n in wording.counts(evidence["claims"]).items()],
         cards=cards,
+        chips=_chips(cards),
         surprises=[c for c in cards if c.surprising],
         overview=_overview(cards, axis),
         facts=_facts(evidence),
