@@ -11,7 +11,7 @@ from pytest_claims.options import DEFAULT_SCALES, OptionError, Options
 from pytest_claims.statistics import LOOKS
 from tests.pytest_claims import toy
 
-ROOT = Path("/root/of/project")
+ROOT = Path("/home/of/project")
 
 
 def options(*, scales: Any = toy.SCALES, distributed: bool = False, **changes: Any) -> Options:
