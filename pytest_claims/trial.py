@@ -39,7 +39,7 @@ class Scale:
         looks: Numbers of seeds at which claims are judged, in order. The error rate is shared among the looks of the
             design (8, 12, 20) also where fewer are made.
         judged: False where the run only shows that the pipeline works.
-        scope: What a verdict at this scale speaks of, in words: "on 12,000 images".
+        scope: What a verdict at this scale speaks of, in words: "on 30,000 images".
         prepare: Turns a recipe of the protocol into the one trained at this scale.
         examples: How many examples a property claim tries.
     """

@@ -100,7 +100,7 @@ class Verdict:
         claim: What was judged.
         outcome: The verdict.
         scale: Name of the scale.
-        scope: What the verdict speaks of: "on 12,000 images, 5 epochs".
+        scope: What the verdict speaks of: "on 30,000 images, 5 epochs".
         reason: The decision rule with its numbers, in one sentence; or why there is no decision.
         seeds: How many seeds were used.
         readings: The judged numbers, a reading a row of the claim.
