@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from bnmodels import data
 from bnmodels.history import History
+from bnmodels.recipe import Recipe
 from bnmodels.training import TRAINING_VERSION, cost, train
 from pytest_claims import Scale, Study
 from pytest_claims.statistics import LOOKS
@@ -45,14 +46,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _scales(config: pytest.Config) -> dict[str, Scale]:
-    chosen = partial(replace, dataset=config.option.dataset)
+    protocol = partial(_prepare, config.option.dataset)
     scales = (
         Scale(
             name="smoke",
             looks=(2,),
             judged=False,
             scope="on 384 images",
-            prepare=partial(chosen, train_images=384, test_images=500, precise_images=384),
+            prepare=partial(protocol, train_images=384, test_images=500, precise_images=384),
             examples=25,
         ),
         Scale(
@@ -60,7 +61,7 @@ def _scales(config: pytest.Config) -> dict[str, Scale]:
             looks=FIRST_LOOK,
             judged=True,
             scope="on 30,000 images",
-            prepare=partial(chosen, train_images=30_000, precise_images=10_000),
+            prepare=partial(protocol, train_images=30_000, precise_images=10_000),
             examples=100,
         ),
         Scale(
@@ -68,11 +69,19 @@ def _scales(config: pytest.Config) -> dict[str, Scale]:
             looks=LOOKS,
             judged=True,
             scope="on 60,000 images",
-            prepare=partial(chosen, precise_epochs=(1, 2, 4, 8, 9, 10, 19, 20)),
+            prepare=protocol,
             examples=500,
         ),
     )
     return {scale.name: scale for scale in scales}
+
+
+def _prepare(dataset: str, recipe: Recipe, **most: int) -> Recipe:
+    """The recipe on the chosen data set, unless it names one of its own, with no more images than these."""
+    fewer = {name: min(images, getattr(recipe, name)) for name, images in most.items()}
+    if fewer.get("train_images", recipe.train_images) < recipe.train_images:
+        fewer["passes"] = 1
+    return replace(recipe, dataset=dataset if recipe.dataset == "mnist" else recipe.dataset, **fewer)
 
 
 def pytest_claims_scales(config: pytest.Config) -> Mapping[str, Scale]:

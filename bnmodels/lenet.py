@@ -35,6 +35,7 @@ class Architecture:
         activation: `sigmoid` or `relu`, at all four places.
         eps: Added to the variance by the norms.
         momentum: Weight of the newest batch in the running statistics.
+        group_size: For norms `ghost`: images whose statistics are taken together, in training.
     """
 
     norms: tuple[str | None, str | None, str | None, str | None] = ("batch", "batch", "batch", "batch")
@@ -47,6 +48,7 @@ class Architecture:
     activation: str = "sigmoid"
     eps: float = 1e-5
     momentum: float = 0.1
+    group_size: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.norms) != PLACES or any(norm is not None and norm not in LAYERS for norm in self.norms):
@@ -61,6 +63,8 @@ class Architecture:
             raise ValueError(f"momentum={self.momentum}: the newest batch's weight lies in (0, 1]")
         if not self.affine and (self.freeze_gamma or self.freeze_beta):
             raise ValueError("affine=False leaves no gamma or beta to freeze: choose one of the two")
+        if (self.group_size is not None) != ("ghost" in self.norms) or (self.group_size or 2) < 2:
+            raise ValueError(f"group_size={self.group_size}: at least 2 images, with norms of `ghost` and with no other")
 
     @property
     def normalised(self) -> bool:
@@ -101,7 +105,8 @@ class LeNet(nn.Module):
         if name is None:
             return nn.Identity()
         layer = LAYERS[name][1 if place < 2 else 0]
-        norm = layer(WIDTHS[place], eps=a.eps, momentum=a.momentum, affine=a.affine, dtype=dtype)
+        more = {"group_size": a.group_size} if name == "ghost" else {}
+        norm = layer(WIDTHS[place], eps=a.eps, momentum=a.momentum, affine=a.affine, dtype=dtype, **more)
         for parameter, frozen in (("weight", a.freeze_gamma), ("bias", a.freeze_beta)):
             if frozen:
                 getattr(norm, parameter).requires_grad_(False)
@@ -111,6 +116,11 @@ class LeNet(nn.Module):
     def norms(self) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:
         """What stands at the four places, `nn.Identity` where there is no norm."""
         return self.norm1, self.norm2, self.norm3, self.norm4
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of weights and activations."""
+        return self.linear3.weight.dtype
 
     def forward(self, images: Float[Tensor, "batch 1 28 28"]) -> Float[Tensor, "batch 10"]:
         """Logits of a batch of images in [0, 1]."""

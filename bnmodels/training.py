@@ -1,99 +1,54 @@
 """Training: a recipe, a seed and a device give a history."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
 from bnmodels import data
-from bnmodels.history import History
-from bnmodels.lenet import Architecture, LeNet, build
-from bnmodels.probes import Bench, Probe, probe, scaled, shortened
+from bnmodels.history import LAST_STEPS, History, blocks
+from bnmodels.lenet import Architecture, build
+from bnmodels.noise import BATCHES, DRAWS, batch_noise
+from bnmodels.plain import build_plain
+from bnmodels.probes import Bench, Network, Probe, mean_square, probe, short
+from bnmodels.recipe import DTYPES, Recipe
 from bnmodels.seeding import generator
+from bnmodels.sharpness import flatness
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised by hand when training changes meaning: every stored trial is then trained again."""
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 NETWORK_EPOCH = 60_000
 """Images trained on in one unit of cost."""
+SHAKEN = 21 * 2_000
+"""Images that one measurement of flatness evaluates."""
+SIGNAL_IMAGES = 128
+"""At most so many images make the minibatch on which the signal is measured."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything about a training run but its seed, device and length. The defaults are the write-up's protocol.
-
-    Attributes:
-        architecture: The network.
-        dataset: One of `bnmodels.data.NAMES`.
-        train_images: How many training images, the first of the set.
-        test_images: How many test images, the first of the set.
-        precise_images: How many training images re-estimate the statistics.
-        precise_epochs: After which epochs they do; after all if empty.
-        batch_size: Images a step; the last, partial batch of an epoch is kept.
-        lr: Learning rate of SGD.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
-        dtype: Of weights and activations.
-    """
-
-    architecture: Architecture = field(default_factory=Architecture)
-    dataset: str = "mnist"
-    train_images: int = 60_000
-    test_images: int = 10_000
-    precise_images: int = 60_000
-    precise_epochs: tuple[int, ...] = ()
-    batch_size: int = 128
-    lr: float = 0.1
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    dtype: str = "float32"
-
-    def __post_init__(self) -> None:
-        if self.dataset not in data.NAMES:
-            raise ValueError(f"dataset={self.dataset!r}: one of {', '.join(data.NAMES)}")
-        for name in ("train_images", "test_images", "precise_images"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: at least 1")
-        if any(epoch < 1 for epoch in self.precise_epochs):
-            raise ValueError(f"precise_epochs={self.precise_epochs}: epochs count from 1; leave it empty for all")
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise ValueError(f"lr={self.lr}: a learning rate is finite and above 0")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum={self.momentum}: in [0, 1)")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ValueError(f"weight_decay={self.weight_decay}: finite and at least 0")
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype={self.dtype!r}: one of {', '.join(DTYPES)}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size}: at least 1")
-        smallest = min(self.train_images % self.batch_size or self.batch_size, self.batch_size)
-        if self.architecture.normalised and smallest < 2:
-            raise ValueError(
-                f"batch_size={self.batch_size} over train_images={self.train_images}: a batch of {smallest} has no "
-                "variance for batch norm; every batch, the last of an epoch too, needs at least 2 images"
-            )
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Minibatches in an epoch, the partial one included."""
-        return -(-self.train_images // self.batch_size)
-
-    def precise_after(self, epoch: int) -> bool:
-        """Whether statistics are re-estimated after an epoch."""
-        return not self.precise_epochs or epoch in self.precise_epochs
+BLOW_UP_STEPS = 100
+"""First steps over which the growth of the signal is watched."""
+HOPELESS = 1.25 * math.log(10)
+"""Mean training loss of an epoch, in nats, above which a network is worse than one that guesses."""
 
 
 def cost(recipe: Recipe, horizon: int) -> float:
     """Work of a run in network-epochs: images trained on over 60,000, an image evaluated counting a third."""
-    images = float(horizon * recipe.train_images + (horizon + 1) * recipe.test_images / 3)
-    if recipe.architecture.normalised:
-        times = sum(recipe.precise_after(epoch) for epoch in range(horizon + 1))
-        images += times * (min(recipe.precise_images, recipe.train_images) + recipe.test_images) / 3
-    return images / NETWORK_EPOCH
+    trained = horizon * recipe.images_per_epoch
+    evaluated = (horizon + 1) * recipe.test_images
+    precise = min(recipe.precise_images, recipe.train_images)
+    for epoch in range(horizon + 1):
+        if recipe.precise_after(epoch) and recipe.architecture.normalised:
+            evaluated += precise + recipe.test_images
+        if recipe.precise_after(epoch) and recipe.training_accuracy:
+            evaluated += precise
+    evaluated += SHAKEN * sum(epoch <= horizon for epoch in recipe.flatness_epochs)
+    evaluated += DRAWS * sum(BATCHES) * sum(epoch <= horizon for epoch in recipe.noise_epochs)
+    return (trained + evaluated / 3) / NETWORK_EPOCH
 
 
 def train(recipe: Recipe, *, seed: int, horizon: int, device: str, data_dir: Path | None = None) -> History:
@@ -107,7 +62,8 @@ def train(recipe: Recipe, *, seed: int, horizon: int, device: str, data_dir: Pat
         data_dir: Where data sets lie that are not embedded.
 
     Returns:
-        The history. A loss that is not finite ends the run at once and is an outcome, not an error.
+        The history. A loss that is not finite ends the run at once and is an outcome, not an error. So is a run that is
+        given up: one whose loss stood above 1.25 ln 10, worse than guessing, on average over each of two epochs in a row.
 
     Raises:
         ValueError: More images asked for than there are, or a horizon below 1.
@@ -116,53 +72,146 @@ def train(recipe: Recipe, *, seed: int, horizon: int, device: str, data_dir: Pat
     if horizon < 1:
         raise ValueError(f"horizon={horizon}: at least 1 epoch")
     images, labels, bench = _data(recipe, torch.device(device), data_dir)
-    dtype = DTYPES[recipe.dtype]
-    network = build(recipe.architecture, seed=seed, dtype=dtype).to(device)
-    network.train()
+    network = _build(recipe, seed).to(device).train()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(
         trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
     )
-    losses: list[float] = []
-    probes = [probe(network, bench, precise=recipe.precise_after(0))]
+    course = _Course(recipe, seed, horizon, bench)
+    course.measure(network, 0)
     for epoch in range(1, horizon + 1):
-        order = torch.randperm(len(images), generator=generator(seed, f"order/{epoch}")).to(device)
-        for chosen in torch.split(order, recipe.batch_size):
-            loss = F.cross_entropy(network(scaled(images[chosen], dtype)), labels[chosen])
-            value = next(shortened(loss.detach().reshape(1)))
-            if not math.isfinite(value):
-                return _stopped(recipe, network, bench, losses, probes, horizon)
-            losses.append(value)
+        for chosen in _order(recipe, seed, epoch, images):
+            places, logits = network.trace(bench.scaled(images[chosen], network.dtype))
+            loss = F.cross_entropy(logits, labels[chosen])
+            if not course.step(float(loss.detach()), places):
+                return course.stopped(network, diverged=True)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
             optimizer.step()
-        probes.append(probe(network, bench, precise=recipe.precise_after(epoch)))
-    return History(steps_per_epoch=recipe.steps_per_epoch, losses=tuple(losses), probes=tuple(probes), diverged_at=None)
+        course.measure(network, epoch)
+        if recipe.give_up and course.hopeless and epoch < horizon:
+            return course.stopped(network, diverged=False)
+    return course.history()
 
 
-def _stopped(
-    recipe: Recipe, network: LeNet, bench: Bench, losses: list[float], probes: list[Probe], horizon: int
-) -> History:
-    """The history of a run that diverged: the epochs it did not reach hold what the broken network does."""
-    broken = probe(network, bench, precise=True)
-    probes = probes + [broken] * (horizon + 1 - len(probes))
-    return History(
-        steps_per_epoch=recipe.steps_per_epoch, losses=tuple(losses), probes=tuple(probes), diverged_at=len(losses)
-    )
+def _build(recipe: Recipe, seed: int) -> Any:
+    architecture, dtype = recipe.architecture, DTYPES[recipe.dtype]
+    if isinstance(architecture, Architecture):
+        return build(architecture, seed=seed, dtype=dtype)
+    return build_plain(architecture, seed=seed, dtype=dtype)
+
+
+def _order(recipe: Recipe, seed: int, epoch: int, images: Tensor) -> list[Tensor]:
+    """The images of each step of an epoch, as indices; each pass has an order of its own."""
+    first = (epoch - 1) * recipe.passes + 1
+    orders = [
+        torch.randperm(len(images), generator=generator(seed, f"order/{turn}")).to(images.device)
+        for turn in range(first, first + recipe.passes)
+    ]
+    return [chosen for order in orders for chosen in torch.split(order, recipe.batch_size)]
+
+
+class _Course:
+    """What is recorded while a network trains."""
+
+    def __init__(self, recipe: Recipe, seed: int, horizon: int, bench: Bench) -> None:
+        self.recipe, self.seed, self.horizon, self.bench = recipe, seed, horizon, bench
+        self.losses: list[float] = []
+        self.tails: list[float] = []
+        self.probes: list[Probe] = []
+        self.first: list[float] = []
+        self.largest: list[float] = []
+
+    def step(self, loss: float, places: list[Tensor]) -> bool:
+        """Take a step's loss and signal; False if the loss is not finite."""
+        if len(self.losses) < BLOW_UP_STEPS:
+            signal = [value if math.isfinite(value) else math.inf for value in mean_square(places)]
+            self.first = self.first or signal
+            self.largest = [max(pair) for pair in zip(self.largest or signal, signal, strict=True)]
+        if not math.isfinite(loss):
+            return False
+        self.losses.append(loss)
+        return True
+
+    def measure(self, network: Network, epoch: int) -> None:
+        """Probe the network after an epoch."""
+        recipe = self.recipe
+        measured = probe(
+            network,
+            self.bench,
+            precise=recipe.precise_after(epoch),
+            training=recipe.training_accuracy,
+            parameters=epoch in recipe.parameter_epochs,
+        )
+        if epoch in recipe.flatness_epochs:
+            measured = replace(measured, flatness=flatness(network, self.bench, seed=self.seed))
+        if epoch in recipe.noise_epochs:
+            measured = replace(measured, noise=batch_noise(network, self.bench, seed=self.seed))
+        self.probes.append(measured)
+        if epoch:
+            self.tails.append(short(_mean(self.losses[-LAST_STEPS:])))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether each of the last two epochs was worse than guessing."""
+        size = self.recipe.steps_per_epoch
+        epochs = [self.losses[-size:], self.losses[-2 * size : -size]]
+        return all(len(losses) == size and _mean(losses) > HOPELESS for losses in epochs)
+
+    def stopped(self, network: Network, *, diverged: bool) -> History:
+        """The history of a run that ends here: the epochs it does not reach hold what the network does now."""
+        last = probe(network, self.bench, precise=True, training=self.recipe.training_accuracy, parameters=False)
+        self.probes += [last] * (self.horizon + 1 - len(self.probes))
+        tail = math.inf if diverged else self.tails[-1]
+        self.tails += [tail] * (self.horizon - len(self.tails))
+        end = {"diverged_at" if diverged else "given_up_at": len(self.losses)}
+        return replace(self.history(), **end)
+
+    def history(self) -> History:
+        """What was recorded so far."""
+        return History(
+            steps_per_epoch=self.recipe.steps_per_epoch,
+            losses=tuple(map(short, blocks(self.losses, self.recipe.steps_per_epoch))),
+            tails=tuple(self.tails),
+            probes=tuple(self.probes),
+            blow_up=tuple(
+                (short(first) if math.isfinite(first) else None, short(most) if math.isfinite(most) else None)
+                for first, most in zip(self.first, self.largest, strict=True)
+            ),
+        )
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _data(recipe: Recipe, device: torch.device, data_dir: Path | None) -> tuple[Tensor, Tensor, Bench]:
     """Training images and labels, and the bench, on the device."""
     every = data.load(recipe.dataset, data_dir)
-    for name, there in (("train_images", len(every.train_images)), ("test_images", len(every.test_images))):
-        if getattr(recipe, name) > there:
-            raise ValueError(f"{name}={getattr(recipe, name)}: {recipe.dataset} has {there}")
+    held_out = recipe.test_images if recipe.held_out else 0
+    for name, wanted, there in (
+        ("train_images", recipe.train_images, len(every.train_images) - held_out),
+        ("test_images", recipe.test_images, len(every.train_images if recipe.held_out else every.test_images)),
+    ):
+        if wanted > there:
+            beside = f", {held_out} of them held out" if held_out else ""
+            raise ValueError(f"{name}={wanted}: {recipe.dataset} has {there}{beside}")
     images = every.train_images[: recipe.train_images].to(device)
     labels = every.train_labels[: recipe.train_images].to(device, torch.int64)
+    if recipe.held_out:
+        test_images, test_labels = every.train_images[-held_out:], every.train_labels[-held_out:]
+    else:
+        test_images, test_labels = every.test_images[: recipe.test_images], every.test_labels[: recipe.test_images]
+    shift, scale = 0.0, 1.0
+    if recipe.standardised:
+        scale, shift = (float(v) / 255 for v in torch.std_mean(images.double()))
     bench = Bench(
-        test_images=every.test_images[: recipe.test_images].to(device),
-        test_labels=every.test_labels[: recipe.test_images].to(device),
+        test_images=test_images.to(device),
+        test_labels=test_labels.to(device),
         precise_images=images[: recipe.precise_images],
-        signal_images=images[: recipe.batch_size],
+        precise_labels=labels[: recipe.precise_images],
+        signal_images=images[: min(recipe.batch_size, SIGNAL_IMAGES)],
+        shift=shift,
+        scale=scale,
     )
     return images, labels, bench
