@@ -7,12 +7,11 @@ E those about what the write-up saw.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from enum import StrEnum
+
+import numpy as np
 
 from bnmodels.history import History
-from bnmodels.training import Recipe
-from pytest_claims import Arm
 
 Runs = Mapping[str, History]
 """The runs of one seed, by arm."""
@@ -25,14 +24,41 @@ LOG2_E = "log2 of test error (E)"
 IMAGES = 10_000
 """Size of the test set; an error of no image counts as half of one."""
 
-PLATEAU = 0.5 * math.log(10)
+CHANCE_LOSS = math.log(10)
+"""Loss of guessing, in nats."""
+TRAINED = 0.5 * CHANCE_LOSS
 """A run trains if the mean loss over its last 100 steps is below this, in nats: half of what guessing costs."""
-LAST_STEPS = 100
+BROKEN = 1.25 * CHANCE_LOSS
+"""A run that fails is unstable if that mean is above this; in between it stands on a plateau."""
+SMOOTHED_OVER = 5
+"""Blocks of ten steps over which a loss is smoothed."""
+CAP = 40.0
+"""Octaves that a signal which is not finite counts as having grown."""
 
-GRID = range(-6, 10)
-"""Learning rates 2^k."""
-FIRST_RATE = -1
-"""Where the search starts: 0.5."""
+
+class Fate(StrEnum):
+    """What became of a run."""
+
+    TRAINS = "trains"
+    UNSTABLE = "unstable"
+    PLATEAU = "plateau"
+
+
+def fate(run: History, *, threshold: float = TRAINED) -> Fate:
+    """Whether the run learned, by its training-mode loss, and if not how it failed.
+
+    Never judged by E of a network with BN. With sigmoids nothing becomes NaN: a broken network sits at chance, or has a
+    large finite loss. A plateau is a run that has not learned yet.
+    """
+    loss = run.tails[-1]
+    if run.diverged or loss > BROKEN:
+        return Fate.UNSTABLE
+    return Fate.TRAINS if loss < threshold else Fate.PLATEAU
+
+
+def trains(run: History, *, threshold: float = TRAINED) -> bool:
+    """Whether the run learned."""
+    return fate(run, threshold=threshold) is Fate.TRAINS
 
 
 def last(run: History, epochs: int) -> tuple[int, ...]:
@@ -68,70 +94,39 @@ def final_e(run: History) -> float:
     return e(run, last(run, min(3, run.horizon)))
 
 
-def trains(run: History, *, threshold: float = PLATEAU) -> bool:
-    """Whether the run learned: every loss finite and their mean over the last 100 steps below the threshold.
+def log2_steps_until(run: History, *, loss: float = TRAINED) -> float:
+    """Log2 of the steps until the training loss, smoothed over 50 steps, is below a value.
 
-    Never judged by E of a network with BN. With sigmoids nothing becomes NaN: a broken network sits at chance.
+    One more than log2 of all steps if it never is.
     """
-    losses = run.losses[-LAST_STEPS:]
-    return not run.diverged and mean(losses) < threshold
+    budget = run.horizon * run.steps_per_epoch
+    window = SMOOTHED_OVER
+    for index, end in enumerate(run.block_ends):
+        if index + 1 >= window and mean(run.losses[index + 1 - window : index + 1]) < loss:
+            return math.log2(end)
+    return math.log2(budget) + 1
 
 
-def search_rates(**recipes: Recipe) -> Any:
-    """A search for the largest stable rate of each named recipe, for a claim's `search`.
-
-    Per seed: from 0.5 up until the first rate that fails, and one more to see gaps; if 0.5 fails, down until one trains.
-    """
-
-    def search(runs: Mapping[str, History]) -> Mapping[str, Arm]:
-        wanted = {}
-        for name, recipe in recipes.items():
-            if (
-                k := next_rate({k: trains(runs[rate_arm(name, k)]) for k in GRID if rate_arm(name, k) in runs})
-            ) is not None:
-                wanted[rate_arm(name, k)] = Arm(recipe=replace(recipe, lr=2.0**k))
-        return wanted
-
-    search.__name__ = f"largest stable rate of {', '.join(recipes)}"
-    return search
+def signal(run: History, place: int, epoch: int, *, evaluation: bool = False) -> float:
+    """Mean square of what enters the sigmoid at a place, counted from 1, with batch statistics or in eval mode."""
+    probe = run.probes[epoch]
+    value = (probe.signal_eval if evaluation else probe.signal)[place - 1]
+    return math.inf if value is None else value
 
 
-def rate_arm(name: str, k: int) -> str:
-    """The arm of a recipe at rate 2^k."""
-    return f"{name}, rate {2.0**k:g}"
-
-
-def next_rate(tried: Mapping[int, bool]) -> int | None:
-    """The next exponent to try, given which rates trained; None at the end."""
-    if FIRST_RATE not in tried:
-        return FIRST_RATE
-    if not tried[FIRST_RATE]:
-        lowest = min(tried)
-        return lowest - 1 if not tried[lowest] and lowest > min(GRID) else None
-    failed = [k for k, trained in tried.items() if k > FIRST_RATE and not trained]
-    highest = max(tried)
-    # one rate beyond the first failure shows whether there are gaps
-    wanted = highest < min(failed) + 1 if failed else True
-    return highest + 1 if wanted and highest < max(GRID) else None
-
-
-def largest_stable(name: str, runs: Mapping[str, History], threshold: float = PLATEAU) -> float:
-    """Log2 of the largest rate with no failure between 0.5 and it.
-
-    One step below the grid if no rate trains. At the top of the grid it is censored: "at least".
-    """
-    tried = {k: trains(runs[rate_arm(name, k)], threshold=threshold) for k in GRID if rate_arm(name, k) in runs}
-    if not tried.get(FIRST_RATE, False):
-        return float(max((k for k, trained in tried.items() if trained), default=min(GRID) - 1))
-    best = FIRST_RATE
-    while tried.get(best + 1, False):
-        best += 1
-    return float(best)
+def growth(run: History) -> list[float]:
+    """For each place log2 of the largest signal over the first 100 steps, to that of the first step."""
+    return [CAP if most is None or not first else min(CAP, math.log2(most / first)) for first, most in run.blow_up]
 
 
 def rms(values: Sequence[float], centre: float) -> float:
     """Root mean square distance from a value."""
     return math.sqrt(mean([(value - centre) ** 2 for value in values]))
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """Of the least-squares line."""
+    return float(np.polynomial.Polynomial.fit(x, y, 1).convert().coef[1])
 
 
 def mean(values: Sequence[float]) -> float:

@@ -1,34 +1,35 @@
 """Q5: batch norm without gamma and beta."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from bnmodels.lenet import PLACES
-from pytest_claims import AllOf, Also, Equivalence, Interaction, Superiority, Verdict
+from pytest_claims import AllOf, Also, Chart, Equivalence, Interaction, Panel, Superiority, Verdict
 from pytest_claims.statistics import Greater
 
 from .arms import bn_lenet
-from .measures import EARLY, LOG2_E, PP, Runs, e, final_e, last, mean, p, rms
+from .figures import BAND, by_epoch, histogram
+from .lite import arm, gap, late, shrinkage
+from .measures import EARLY, LOG2_E, PP, Runs, e, final_e, mean, rms
 
-ARMS = {"affine": bn_lenet(), "fixed": bn_lenet(affine=False)}
+ARMS = {name: arm(name) for name in ("BN", "fixed")}
 TO_THE_END = {"smoke": 10, "full": 10}
 WHY_NOT = {"standard": "It speaks of the end of training, 4,690 steps; standard ends after half of them."}
 
 
-def gap(runs: Runs, epochs: tuple[int, ...]) -> float:
-    """How far the affine arm is ahead, in P."""
-    return p(runs["affine"], epochs) - p(runs["fixed"], epochs)
+def gap_e(runs: Runs, epochs: Sequence[int]) -> float:
+    """How far the arm with gamma and beta is ahead, in log2 error."""
+    return e(runs["fixed"], epochs) - e(runs["BN"], epochs)
 
 
-def late(runs: Runs) -> tuple[int, ...]:
-    """The last two epochs."""
-    return last(runs["affine"], 2)
-
-
-def gap_e(runs: Runs, epochs: tuple[int, ...]) -> float:
-    """How far the affine arm is ahead, in log2 error."""
-    return e(runs["fixed"], epochs) - e(runs["affine"], epochs)
+def accuracy_by_epoch(seeds: Sequence[Runs]) -> list[Chart]:
+    """The write-up's fifth figure."""
+    words = {"BN": "with gamma and beta", "fixed": "without"}
+    series = [by_epoch(name, seeds, of, lambda run: run.test_accuracy) for of, name in words.items()]
+    panel = Panel(title="", x_label="epoch", y_label="test accuracy (E)", series=series)
+    caption = BAND.format(seeds=len(seeds))
+    return [Chart(title="Accuracy with and without gamma and beta", caption=caption, panels=[panel], figure=5)]
 
 
 @pytest.mark.claim(
@@ -60,7 +61,7 @@ def test_affine_parameters_help_early(verdict: Verdict) -> None:
         arms=ARMS,
         horizon=TO_THE_END,
         why_not=WHY_NOT,
-        effect=lambda runs: gap(runs, EARLY) - gap(runs, late(runs)),
+        effect=shrinkage,
         delta=0.3 * PP,
         unit=0.3 * PP,
         measure="pp of P, gap at epochs 1 and 2 minus gap at the last two",
@@ -71,6 +72,7 @@ def test_affine_parameters_help_early(verdict: Verdict) -> None:
             "shrinkage in E": Also(lambda runs: gap_e(runs, EARLY) - gap_e(runs, late(runs)), LOG2_E),
         },
         notes="A gap can shrink in points and grow as a ratio of errors; both are shown, points are judged.",
+        charts=accuracy_by_epoch,
     )
 )
 def test_gap_shrinks(verdict: Verdict) -> None:
@@ -91,7 +93,7 @@ def test_gap_shrinks(verdict: Verdict) -> None:
         unit=0.3 * PP,
         measure="pp of P, last two epochs",
         scaling=100,
-        also={"E, last three epochs": Also(lambda runs: final_e(runs["fixed"]) - final_e(runs["affine"]), LOG2_E)},
+        also={"E, last three epochs": Also(lambda runs: final_e(runs["fixed"]) - final_e(runs["BN"]), LOG2_E)},
         reported={"both frozen, exercise 4, 10 epochs": 0.9674, "neither frozen, exercise 4, 10 epochs": 0.98},
         erratum="The arm with gamma and beta frozen in exercise 4 is the same network as the arm without them in exercise 5; "
         "the write-up reports it 1.3 points behind there and as converged here.",
@@ -104,19 +106,31 @@ def test_gap_closes(verdict: Verdict) -> None:
 
 def departure(runs: Runs, place: int, name: str) -> float:
     """Root mean square distance of gamma from 1, or of beta from 0, after the last epoch."""
-    final = runs["affine"].probes[-1]
+    final = runs["BN"].probes[-1]
     values, centre = (final.gamma, 1.0) if name == "gamma" else (final.beta, 0.0)
     return rms(values[place - 1], centre)
 
 
 def pooled(runs: Runs, name: str) -> float:
     """The same over all channels of the network."""
-    final = runs["affine"].probes[-1]
+    final = runs["BN"].probes[-1]
     values, centre = (final.gamma, 1.0) if name == "gamma" else (final.beta, 0.0)
     return rms([value for layer in values for value in layer], centre)
 
 
 DEPARTURES = {f"{name}, place {place}": (place, name) for name in ("gamma", "beta") for place in range(1, PLACES + 1)}
+
+
+def parameters_by_layer(seeds: Sequence[Runs]) -> list[Chart]:
+    """The write-up's sixth figure."""
+    panels = []
+    for name, low in (("gamma", 0.0), ("beta", -1.5)):
+        probes = [getattr(runs["BN"].probes[-1], name) for runs in seeds]
+        layers = {f"layer {k}": [value for probe in probes for value in probe[k - 1]] for k in range(1, PLACES + 1)}
+        series = [histogram(layer, values, low=low, high=low + 3, bins=30) for layer, values in layers.items()]
+        panels.append(Panel(title=name, x_label=name, y_label="share of channels", series=series, kind="steps"))
+    caption = f"After the last epoch, channels of {len(seeds)} seeds; what lies outside counts at the ends."
+    return [Chart(title="Learned gamma and beta", caption=caption, panels=panels, figure=6)]
 
 
 def more(place: int) -> Callable[[Runs], float]:
@@ -129,7 +143,7 @@ def more(place: int) -> Callable[[Runs], float]:
         id="Q5.3a",
         statement="In every layer the learned gamma departs from 1 and the learned beta from 0.",
         place="Exercise 5",
-        arms={"affine": bn_lenet()},
+        arms={"BN": bn_lenet()},
         horizon=TO_THE_END,
         why_not=WHY_NOT,
         parts={name: Greater(delta=0.1) for name in DEPARTURES},
@@ -137,6 +151,7 @@ def more(place: int) -> Callable[[Runs], float]:
         unit=0.1,
         measure="root mean square over channels",
         notes="In standard deviations of the normalised signal. Grows with rate and epochs.",
+        charts=parameters_by_layer,
     )
 )
 def test_parameters_depart(verdict: Verdict) -> None:
@@ -149,7 +164,7 @@ def test_parameters_depart(verdict: Verdict) -> None:
         id="Q5.3b",
         statement="Gamma departs from 1 further than beta departs from 0.",
         place="Exercise 5",
-        arms={"affine": bn_lenet()},
+        arms={"BN": bn_lenet()},
         horizon={"smoke": 10, "standard": 10, "full": 10},
         effect=lambda runs: mean([more(place)(runs) for place in range(1, PLACES + 1)]),
         delta=0.05,

@@ -1,5 +1,6 @@
 """Claims as tests: each distinct arm and seed is trained once, all claims are judged together, and reported."""
 
+from pytest_claims.chart import Chart, Panel, Series
 from pytest_claims.claim import (
     REFUTED,
     SUPPORTED,
@@ -16,6 +17,7 @@ from pytest_claims.claim import (
 )
 from pytest_claims.tally import Tally
 from pytest_claims.trial import Scale, Study
+from pytest_claims.tuning import Tuned
 from pytest_claims.verdict import Verdict
 
 __all__ = [
@@ -24,15 +26,19 @@ __all__ = [
     "AllOf",
     "Also",
     "Arm",
+    "Chart",
     "Equivalence",
     "Interaction",
     "Ordering",
     "Outcome",
+    "Panel",
     "Property",
     "Proportion",
     "Scale",
+    "Series",
     "Study",
     "Superiority",
     "Tally",
+    "Tuned",
     "Verdict",
 ]

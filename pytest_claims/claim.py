@@ -9,10 +9,9 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 from pytest_claims import statistics
+from pytest_claims.chart import Chart
 from pytest_claims.trial import Json, Run, describe, digest
-
-FIRST_TUNING_SEED = 2000
-"""Seeds from here on may tune and never judge."""
+from pytest_claims.tuning import FIRST_TUNING_SEED, Tuned
 
 
 class Outcome(StrEnum):
@@ -33,6 +32,7 @@ Effect = Callable[[Runs], float]
 Region = tuple[float | None, float | None]
 """Where a mean must lie, in raw units; None is an open end."""
 Effects = Callable[[Runs], Mapping[str, float]]
+Charts = Callable[[Sequence[Runs]], Sequence[Chart]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,10 @@ class Arm:
 
     recipe: Any
     seed_offset: int = 0
+
+    def parameters(self) -> Json:
+        """What is trained, for the manifest."""
+        return describe(self.recipe) | {"seed_offset": self.seed_offset}
 
 
 Search = Callable[[Mapping[str, Run]], Mapping[str, Arm]]
@@ -80,6 +84,7 @@ class Claim:
         formula: LaTeX, if one says it better.
         erratum: What is wrong in the write-up about it.
         notes: How to read the figures, and what threatens them.
+        charts: Draws from the runs of all seeds, in their order; of a property, from none.
     """
 
     kind: ClassVar[str] = ""
@@ -92,6 +97,7 @@ class Claim:
     formula: str = ""
     erratum: str = ""
     notes: str = ""
+    charts: Charts | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Z]\w*(\.\w+)*(\[[^\[\]]+\])?", self.id):
@@ -124,7 +130,7 @@ class Statistical(Claim):
     """A statement about training, judged over seeds.
 
     Attributes:
-        arms: What is trained, by name: recipes, or `Arm`s where the seed is shifted.
+        arms: What is trained, by name: recipes, `Arm`s where the seed is shifted, `Tuned` arms at their own best setting.
         horizon: Epochs at each scale. At a scale that is left out the claim is not judged.
         why_not: Reasons for the scales left out.
         effect: One number a seed. A diverged run for which it has no sensible value makes it inf (the claim's side
@@ -152,14 +158,17 @@ class Statistical(Claim):
         super().__post_init__()
         if not self.arms:
             raise ValueError(f"{self.id}: arms is empty: name at least one recipe to train")
-        arms = {name: arm if isinstance(arm, Arm) else Arm(recipe=arm) for name, arm in self.arms.items()}
+        arms = {n: arm if isinstance(arm, Arm | Tuned) else Arm(recipe=arm) for n, arm in self.arms.items()}
         object.__setattr__(self, "arms", arms)
         for name, arm in arms.items():
             try:
-                digest(describe(arm.recipe))
+                digest(arm.parameters())
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{self.id}: arm {name}: {error}") from None
-            if not 0 <= arm.seed_offset <= FIRST_TUNING_SEED - max(statistics.LOOKS):
+            if isinstance(arm, Tuned):
+                if missing := set(self.horizon) - set(arm.horizon):
+                    raise ValueError(f"{self.id}: arm {name}: no tuning horizon for {', '.join(sorted(missing))}")
+            elif not 0 <= arm.seed_offset <= FIRST_TUNING_SEED - max(statistics.LOOKS):
                 raise ValueError(
                     f"{self.id}: arm {name}: seed_offset={arm.seed_offset}: 0 to "
                     f"{FIRST_TUNING_SEED - max(statistics.LOOKS)}; seeds from {FIRST_TUNING_SEED} on are for tuning"
@@ -215,7 +224,7 @@ class Statistical(Claim):
             "kind": self.kind,
             "test": describe_test(self.test),
             "rows": list(self.rows),
-            "arms": {name: describe(arm.recipe) | {"seed_offset": arm.seed_offset} for name, arm in self.arms.items()},
+            "arms": {name: arm.parameters() for name, arm in self.arms.items()},
             "horizon": dict(self.horizon),
             "unit": self.unit,
             "diverged_value": self.diverged_value,

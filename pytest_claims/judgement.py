@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_claims import statistics
+from pytest_claims.chart import Chart
 from pytest_claims.claim import Outcome, Statistical, Superiority
 from pytest_claims.family import Decision
 from pytest_claims.plan import SeedPlan
@@ -92,6 +93,7 @@ def verdict_of(
         return Verdict(claim=claim, outcome=values.outcome, scale=scale.name, scope=scope, reason=values.reason)
     try:
         also = _further(claim, plans)
+        charts = _charts(claim, plans)
     except Undecidable as error:
         return verdict_of(claim, scale, error)
     seeds = values.shape[-1]
@@ -109,6 +111,7 @@ def verdict_of(
             for i, (row, region) in enumerate(zip(claim.rows, claim.regions, strict=True))
         ),
         also=also,
+        charts=charts,
         pvalues=decision.figures() if decision else {},
         diverged=sum(run.diverged for plan in plans for run in plan.runs.values()),
         trials={arm: [p.trials[arm].key for p in plans if arm in p.trials] for arm in arms},
@@ -124,6 +127,14 @@ def _further(claim: Statistical, plans: Sequence[SeedPlan]) -> tuple[Reading, ..
         )
     except Exception as error:  # as in `effects`
         reason = f"A further reading cannot be computed: {type(error).__name__}: {error}."
+        raise Undecidable(Outcome.ERROR, reason) from error
+
+
+def _charts(claim: Statistical, plans: Sequence[SeedPlan]) -> Sequence[Chart]:
+    try:
+        return claim.charts([plan.runs for plan in plans]) if claim.charts else ()
+    except Exception as error:  # as in `effects`
+        reason = f"Its charts cannot be drawn: {type(error).__name__}: {error}."
         raise Undecidable(Outcome.ERROR, reason) from error
 
 

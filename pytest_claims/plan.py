@@ -3,15 +3,16 @@
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_claims.claim import Statistical
+from pytest_claims.claim import Arm, Statistical
 from pytest_claims.trial import Run, Scale, Study, Trial
+from pytest_claims.tuning import Tuned
 
 Known = Callable[[Trial], Run | None]
 """The run of a trial, cut to its horizon, if it has finished."""
 
 
 class SearchFailed(Exception):
-    """A claim's search raised instead of naming arms."""
+    """A claim's search, or the score of a tuned arm, raised instead of naming arms."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,25 @@ class SeedPlan:
 def plan_seed(claim: Statistical, seed: int, *, known: Known, study: Study, scale: Scale) -> SeedPlan:
     """What a claim wants for one seed, given what has finished.
 
-    A claim with a search is asked again whenever all its arms have finished, until it names no new one.
+    A claim with a search is asked again whenever all its arms have finished, until it names no new one. A tuned arm comes
+    to what its search found; the runs of that search are counted with seed 0.
 
     Raises:
         SearchFailed: The search raised.
     """
     horizon = claim.horizon[scale.name]
-    arms = dict(claim.arms)
     trials: dict[str, Trial] = {}
     runs: dict[str, Run] = {}
+    arms: dict[str, Arm] = {}
+    for name, arm in claim.arms.items():
+        if isinstance(arm, Tuned):
+            tuned, tuning = _tuned(claim, name, arm, known=known, study=study, scale=scale)
+            arms |= {name: tuned} if tuned else {}
+            if seed == 0 or not tuned:
+                trials |= tuning.trials
+                runs |= tuning.runs
+        else:
+            arms[name] = arm
     while True:
         for name, arm in arms.items():
             if name not in trials:
@@ -61,6 +72,34 @@ def plan_seed(claim: Statistical, seed: int, *, known: Known, study: Study, scal
         if not more:
             return SeedPlan(trials, runs)
         arms = more
+
+
+def _tuned(
+    claim: Statistical, name: str, arm: Tuned, *, known: Known, study: Study, scale: Scale
+) -> tuple[Arm | None, SeedPlan]:
+    """The arm at its best setting, None while the search goes on, and the search's trials."""
+    trials: dict[str, Trial] = {}
+    runs: dict[str, Run] = {}
+    scores: dict[float, list[float]] = {}
+    while wanted := arm.wanted(scores):
+        for setting in wanted:
+            recipe = scale.prepare(arm.candidate(setting))
+            for seed in arm.seeds:
+                label = f"{name}, tuning at {setting:g}, seed {seed}"
+                trials[label] = study.trial(recipe, seed=seed, horizon=arm.horizon[scale.name])
+                if (run := known(trials[label])) is not None:
+                    runs[label] = run
+                    scores.setdefault(setting, []).append(_score(claim, name, arm, run))
+        if len(runs) < len(trials):
+            return None, SeedPlan(trials, runs)
+    return Arm(recipe=arm.recipe(arm.best(scores))), SeedPlan(trials, runs)
+
+
+def _score(claim: Statistical, name: str, arm: Tuned, run: Run) -> float:
+    try:
+        return arm.scored(run)
+    except Exception as error:  # a claim's own code: whatever it raises concerns this claim alone
+        raise SearchFailed(f"{claim.id}: {name} has no score: {type(error).__name__}: {error}.") from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pytest_claims import statistics
+from pytest_claims.chart import Chart
 from pytest_claims.claim import Claim, Outcome, Region, Statistical
 from pytest_claims.tally import Worst
 from pytest_claims.trial import Json
@@ -110,6 +111,7 @@ class Verdict:
         trials: By arm, the keys of its trials in order of seeds.
         recipes: By arm, what was trained.
         worst: For a property, by quantity, the worst error as a share of its bound.
+        charts: What the claim drew.
     """
 
     claim: Claim
@@ -125,6 +127,7 @@ class Verdict:
     trials: Mapping[str, Sequence[str]] = field(default_factory=dict)
     recipes: Mapping[str, Json] = field(default_factory=dict)
     worst: Mapping[str, Worst] = field(default_factory=dict)
+    charts: Sequence[Chart] = ()
 
     @property
     def expected(self) -> Outcome:
@@ -191,6 +194,7 @@ class Verdict:
             "trials": {arm: list(keys) for arm, keys in self.trials.items()},
             "recipes": dict(self.recipes),
             "worst": {quantity: worst.to_json() for quantity, worst in self.worst.items()},
+            "charts": [chart.to_json() for chart in self.charts],
         }
         if isinstance(claim, Statistical):
             data |= {
