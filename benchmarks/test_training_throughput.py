@@ -24,8 +24,9 @@ from torchvision import datasets, transforms
 
 from bnmodels.data import idx
 from bnmodels.history import History
-from bnmodels.lenet import LeNet, build
-from bnmodels.training import TRAINING_VERSION, Recipe, cost, train
+from bnmodels.lenet import Architecture, LeNet, build
+from bnmodels.recipe import Recipe
+from bnmodels.training import TRAINING_VERSION, cost, train
 from pytest_claims.executors import LocalProcesses
 from pytest_claims.trial import Study
 
@@ -62,6 +63,7 @@ def usual_loop(recipe: Recipe, root: Path, seed: int) -> tuple[float, float]:
     train_set = datasets.MNIST(root, train=True, transform=transforms.ToTensor())
     test_set = datasets.MNIST(root, train=False, transform=transforms.ToTensor())
     test = DataLoader(test_set, batch_size=recipe.batch_size)
+    assert isinstance(recipe.architecture, Architecture)
     network = build(recipe.architecture, seed=seed)
     optimizer = torch.optim.SGD(network.parameters(), lr=recipe.lr)
     network.train()

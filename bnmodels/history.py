@@ -57,8 +57,9 @@ class History:
     def block_ends(self) -> list[int]:
         """For each of `losses`, how many steps had been made at the end of its block."""
         per_epoch = [min((block + 1) * BLOCK, self.steps_per_epoch) for block in range(self.blocks_per_epoch)]
+        made = self.horizon * self.steps_per_epoch if self.diverged_at is None else self.diverged_at
         return [
-            index // self.blocks_per_epoch * self.steps_per_epoch + per_epoch[index % self.blocks_per_epoch]
+            min(index // self.blocks_per_epoch * self.steps_per_epoch + per_epoch[index % self.blocks_per_epoch], made)
             for index in range(len(self.losses))
         ]
 
@@ -85,7 +86,7 @@ class History:
         return means
 
     def until(self, horizon: int) -> Self:
-        """The same run planned for fewer epochs.
+        """The same run planned for fewer epochs. `blow_up` stays, even if those epochs have fewer than its 100 steps.
 
         Raises:
             ValueError: The run is shorter than that.

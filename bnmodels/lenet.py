@@ -63,8 +63,12 @@ class Architecture:
             raise ValueError(f"momentum={self.momentum}: the newest batch's weight lies in (0, 1]")
         if not self.affine and (self.freeze_gamma or self.freeze_beta):
             raise ValueError("affine=False leaves no gamma or beta to freeze: choose one of the two")
-        if (self.group_size is not None) != ("ghost" in self.norms) or (self.group_size or 2) < 2:
-            raise ValueError(f"group_size={self.group_size}: at least 2 images, with norms of `ghost` and with no other")
+        if (self.group_size is not None) != ("ghost" in self.norms) or (
+            self.group_size is not None and self.group_size < 2
+        ):
+            raise ValueError(
+                f"group_size={self.group_size}: at least 2 images, with norms of `ghost` and with no other"
+            )
 
     @property
     def normalised(self) -> bool:

@@ -1,6 +1,7 @@
 """How noisy batch statistics are as estimates, by batch size."""
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ MEAN, DEVIATION = "mean", "deviation"
 
 
 @torch.inference_mode()
-def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace]:
+def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace] | None:
     """Spread over random batches of the mean, and of the standard deviation, that each norm computes.
 
     192 batches of each size in `BATCHES`, drawn with replacement from `bench.precise_images`, go through the network in
@@ -24,7 +25,7 @@ def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace]
     square.
 
     Returns:
-        By `mean` and `deviation`: for each batch size, a number for each place.
+        By `mean` and `deviation`: for each batch size, a number for each place. None if one is not finite.
     """
     twin = copy.deepcopy(network).train()
     seen: list[Tensor] = []
@@ -46,7 +47,8 @@ def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace]
             rows[name].insert(0, tuple(shortened(torch.stack(spreads))))
     for hook in hooks:
         hook.remove()
-    return {name: tuple(values) for name, values in rows.items()}
+    finite = all(math.isfinite(value) for values in rows.values() for row in values for value in row)
+    return {name: tuple(values) for name, values in rows.items()} if finite else None
 
 
 def _keep(seen: list[Tensor]) -> Any:

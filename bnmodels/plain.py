@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -50,7 +51,7 @@ class PlainNet(nn.Module):
         a = architecture
         self.architecture = a
         widths = [PIXELS] + [a.width] * (a.depth - 1)
-        self.hidden = nn.ModuleList(nn.Linear(i, o, dtype=dtype) for i, o in zip(widths, widths[1:], strict=False))
+        self.hidden = nn.ModuleList(nn.Linear(i, o, dtype=dtype) for i, o in pairwise(widths))
         self.norms = nn.ModuleList(
             nn.BatchNorm1d(a.width, dtype=dtype) if a.norm else nn.Identity() for _ in self.hidden
         )

@@ -72,11 +72,12 @@ class Probe:
         signal_eval: The same in eval mode.
         within_one: Share of those values that lie in [-1, 1], with batch statistics, at each place.
         unexplained: Share of the variance behind the activation that the best line leaves unexplained, at each place.
-        gamma: By place, the scale of each channel; empty where there is none, or where it was not recorded.
+        gamma: By place, the scale of each channel; empty where there is none, where it was not recorded, and where it is not
+            finite.
         beta: By place, the shift of each channel.
         flatness: Training loss on fixed images with batch statistics, in nats, and its mean under random perturbation of
-            the weights (`flatness`). None where it was not measured.
-        noise: Spread of batch statistics by batch size (`batch_noise`). None where it was not measured.
+            the weights (`flatness`). None where it was not measured, or is not finite.
+        noise: Spread of batch statistics by batch size (`batch_noise`). None where it was not measured, or is not finite.
     """
 
     accuracy: float
@@ -187,8 +188,9 @@ def accuracy(network: Network, bench: Bench, images: UInt8[Tensor, "batch 28 28"
 def reestimate(network: Network, bench: Bench) -> None:
     """Replace running statistics by the average over batches of 1,000 images, weights frozen ("precise BN").
 
-    For a copy of a network: its norms average over all batches from here on. The cumulative average of batch means and of unbiased batch variances, all layers at once in one pass over
-    `bench.precise_images`. A ghost norm takes each batch as one group.
+    The cumulative average of batch means and of unbiased batch variances, all layers at once in one pass over
+    `bench.precise_images`. A ghost norm takes each batch as one group. For a copy of a network: its norms average over all
+    batches from here on.
 
     Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3.
     """
@@ -216,12 +218,12 @@ def _unexplained(x: Tensor, y: Tensor) -> float | None:
     """1 - r^2 between all values before and behind an activation."""
     x, y = (values.double().flatten() - values.double().mean() for values in (x, y))
     spread = float((x @ x) * (y @ y))
-    return _finite(1 - float(x @ y) ** 2 / spread) if spread > 0 else None
+    return _finite(1 - float(x @ y) ** 2 / spread) if 0 < spread < math.inf else None
 
 
 def _channels(network: Network, name: str) -> PerPlace:
     parameters = (getattr(norm, name, None) for norm in network.norms)
-    return tuple(tuple(shortened(v)) if v is not None else () for v in parameters)
+    return tuple(tuple(shortened(v)) if v is not None and bool(v.isfinite().all()) else () for v in parameters)
 
 
 def _finite(value: float) -> float | None:

@@ -8,6 +8,7 @@ import torch
 from bnmodels import data
 from bnmodels.lenet import Architecture
 from bnmodels.plain import Plain
+from bnmodels.probes import PRECISE_BATCH
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -80,6 +81,12 @@ class Recipe:
             raise ValueError(
                 f"batch_size={self.batch_size} over train_images={self.train_images}: a batch of {smallest} has no "
                 "variance for batch norm; every batch, the last of an epoch too, needs at least 2 images"
+            )
+        precise = min(self.precise_images, self.train_images)
+        if self.architecture.normalised and precise % PRECISE_BATCH == 1:
+            raise ValueError(
+                f"precise_images={self.precise_images} of train_images={self.train_images}: statistics are re-estimated in "
+                f"batches of {PRECISE_BATCH}, and the last batch needs at least 2 images"
             )
 
     @property

@@ -1,6 +1,7 @@
 """How much the loss rises when the weights are shaken."""
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ SHARE = 0.1
 
 
 @torch.inference_mode()
-def flatness(network: Any, bench: Bench, *, seed: int) -> tuple[float, float]:
+def flatness(network: Any, bench: Bench, *, seed: int) -> tuple[float, float] | None:
     """Training loss with batch statistics, and its mean when every filter is moved by a tenth of its norm.
 
     2,000 fixed training images in one batch, 20 draws of a Gaussian direction for each weight, scaled filter by filter
@@ -26,7 +27,7 @@ def flatness(network: Any, bench: Bench, *, seed: int) -> tuple[float, float]:
     Source: filter normalisation as in Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", section 4.
 
     Returns:
-        Loss, and mean loss under perturbation, in nats.
+        Loss, and mean loss under perturbation, in nats; None if they are not finite.
     """
     twin = copy.deepcopy(network).train()
     images = bench.scaled(bench.precise_images[:IMAGES], network.dtype)
@@ -45,4 +46,4 @@ def flatness(network: Any, bench: Bench, *, seed: int) -> tuple[float, float]:
             filters, directions = (torch.linalg.vector_norm(t, dim=over, keepdim=True) for t in (trained, direction))
             weight.copy_(trained + direction * (SHARE * filters / directions))
         total += loss()
-    return short(base), short(total / DRAWS)
+    return (short(base), short(total / DRAWS)) if math.isfinite(base + total) else None

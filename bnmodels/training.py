@@ -1,6 +1,7 @@
 """Training: a recipe, a seed and a device give a history."""
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,21 +136,25 @@ class _Course:
 
     def measure(self, network: Network, epoch: int) -> None:
         """Probe the network after an epoch."""
+        self.probes.append(self._probe(network, {epoch}, precise=self.recipe.precise_after(epoch)))
+        if epoch:
+            self.tails.append(short(_mean(self.losses[-LAST_STEPS:])))
+
+    def _probe(self, network: Network, epochs: Collection[int], *, precise: bool) -> Probe:
+        """What the recipe wants measured after these epochs."""
         recipe = self.recipe
         measured = probe(
             network,
             self.bench,
-            precise=recipe.precise_after(epoch),
+            precise=precise,
             training=recipe.training_accuracy,
-            parameters=epoch in recipe.parameter_epochs,
+            parameters=not set(epochs).isdisjoint(recipe.parameter_epochs),
         )
-        if epoch in recipe.flatness_epochs:
+        if not set(epochs).isdisjoint(recipe.flatness_epochs):
             measured = replace(measured, flatness=flatness(network, self.bench, seed=self.seed))
-        if epoch in recipe.noise_epochs:
+        if not set(epochs).isdisjoint(recipe.noise_epochs):
             measured = replace(measured, noise=batch_noise(network, self.bench, seed=self.seed))
-        self.probes.append(measured)
-        if epoch:
-            self.tails.append(short(_mean(self.losses[-LAST_STEPS:])))
+        return measured
 
     @property
     def hopeless(self) -> bool:
@@ -160,12 +165,13 @@ class _Course:
 
     def stopped(self, network: Network, *, diverged: bool) -> History:
         """The history of a run that ends here: the epochs it does not reach hold what the network does now."""
-        last = probe(network, self.bench, precise=True, training=self.recipe.training_accuracy, parameters=False)
-        self.probes += [last] * (self.horizon + 1 - len(self.probes))
+        missing = range(len(self.probes), self.horizon + 1)
+        self.probes += [self._probe(network, missing, precise=True)] * len(missing)
         tail = math.inf if diverged else self.tails[-1]
         self.tails += [tail] * (self.horizon - len(self.tails))
-        end = {"diverged_at" if diverged else "given_up_at": len(self.losses)}
-        return replace(self.history(), **end)
+        made = len(self.losses)
+        history = self.history()
+        return replace(history, diverged_at=made) if diverged else replace(history, given_up_at=made)
 
     def history(self) -> History:
         """What was recorded so far."""

@@ -22,6 +22,10 @@ EARLY_AND_LATE = (1, 2, 9, 10, 19, 20)
 SHAKEN_RATES = (0.5, 1.0, 2.0, 4.0)
 """Rates at which BNLeNet's flatness is measured, 2^k as far as the write-up's rates go."""
 SHAKEN_EPOCHS = (2, 5, 10)
+END = (10,)
+"""Of arms that only their end is asked of."""
+HIGH_RATES = tuple(2.0**k for k in range(3, 10))
+"""Rates above the write-up's, which are only asked whether BNLeNet trains."""
 NO_NORM = (None,) * PLACES
 
 
@@ -37,6 +41,7 @@ _BASE = Recipe(precise_epochs=EARLY_AND_LATE)
 _MEASURED: dict[Recipe, dict[str, Any]] = {
     _BASE: {"precise_epochs": tuple(sorted({*EARLY_AND_LATE, *LAYERS_READ_AT})), "noise_epochs": (10,)},
     **{replace(_BASE, lr=rate): {"flatness_epochs": SHAKEN_EPOCHS} for rate in SHAKEN_RATES},
+    **{replace(_BASE, lr=rate): {"precise_epochs": END} for rate in HIGH_RATES},
 }
 """What is measured beside on the runs of BNLeNet that several claims share."""
 

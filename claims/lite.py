@@ -5,7 +5,7 @@ from typing import Any
 
 from bnmodels.lenet import PLACES
 
-from .arms import bn_lenet, lenet
+from .arms import END, bn_lenet, lenet
 from .measures import EARLY, Runs, final_e, final_p, last, p
 
 CENTER, SCALE = ("center",) * PLACES, ("scale",) * PLACES
@@ -22,7 +22,10 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
 
 def arm(name: str, **changes: Any) -> Any:
     """The recipe of an arm; `none` has no norm."""
-    return lenet(**changes) if name == "none" else bn_lenet(**{**CHANGES[name], **changes})
+    if name == "none":
+        return lenet(**changes)
+    measured = {} if name in ("BN", "fixed") else {"precise_epochs": END}
+    return bn_lenet(**CHANGES[name], **measured, **changes)
 
 
 def deficit(name: str, runs: Runs) -> float:

@@ -150,8 +150,8 @@ FROZEN = ("gamma frozen", "beta frozen")
         place=f"{EXERCISE} (asked)",
         arms={f"{name}, ReLU": arm(name, activation="relu") for name in FROZEN}
         | {f"{name}, own best rate": own_best(partial(arm, name)) for name in FROZEN},
-        horizon=LENGTH,
-        why_not=WHY_NOT,
+        horizon={"smoke": 10, "wide": 10},
+        why_not=WHY_NOT | {"full": "Its arms with ReLU are beyond the budget of the first look; run --scale wide."},
         parts={"ReLU": Greater(delta=0.0), "own best rate": Greater(delta=0.0)},
         effects=lambda runs: {
             where: final_p(runs[f"beta frozen, {where}"]) - final_p(runs[f"gamma frozen, {where}"])

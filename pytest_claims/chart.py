@@ -1,7 +1,8 @@
 """A chart that a claim draws from its runs: plain numbers, which the report knows how to draw."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Numbers = Sequence[float | None]
@@ -71,8 +72,23 @@ class Chart:
     figure: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; ticks are pairs of position and name."""
-        data = asdict(self)
-        for panel in data["panels"]:
-            panel["ticks"] = [[float(at), name] for at, name in panel["ticks"].items()]
-        return data
+        """Plain values: lists of numbers, None for what is not finite; ticks are pairs of position and name."""
+        panels = [
+            {
+                "title": panel.title,
+                "x_label": panel.x_label,
+                "y_label": panel.y_label,
+                "kind": panel.kind,
+                "ticks": [[float(at), name] for at, name in panel.ticks.items()],
+                "series": [
+                    {"name": s.name, "x": _plain(s.x), "y": _plain(s.y), "low": _plain(s.low), "high": _plain(s.high)}
+                    for s in panel.series
+                ],
+            }
+            for panel in self.panels
+        ]
+        return {"title": self.title, "caption": self.caption, "figure": self.figure, "panels": panels}
+
+
+def _plain(values: Iterable[float | None]) -> list[float | None]:
+    return [float(value) if value is not None and math.isfinite(value) else None for value in values]

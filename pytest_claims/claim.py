@@ -156,23 +156,7 @@ class Statistical(Claim):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.arms:
-            raise ValueError(f"{self.id}: arms is empty: name at least one recipe to train")
-        arms = {n: arm if isinstance(arm, Arm | Tuned) else Arm(recipe=arm) for n, arm in self.arms.items()}
-        object.__setattr__(self, "arms", arms)
-        for name, arm in arms.items():
-            try:
-                digest(arm.parameters())
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{self.id}: arm {name}: {error}") from None
-            if isinstance(arm, Tuned):
-                if missing := set(self.horizon) - set(arm.horizon):
-                    raise ValueError(f"{self.id}: arm {name}: no tuning horizon for {', '.join(sorted(missing))}")
-            elif not 0 <= arm.seed_offset <= FIRST_TUNING_SEED - max(statistics.LOOKS):
-                raise ValueError(
-                    f"{self.id}: arm {name}: seed_offset={arm.seed_offset}: 0 to "
-                    f"{FIRST_TUNING_SEED - max(statistics.LOOKS)}; seeds from {FIRST_TUNING_SEED} on are for tuning"
-                )
+        self._check_arms()
         if not self.horizon:
             raise ValueError(f"{self.id}: horizon is empty: give the epochs of at least one scale")
         for scale, epochs in self.horizon.items():
@@ -190,6 +174,26 @@ class Statistical(Claim):
             _ = self.test
         except ValueError as error:
             raise ValueError(f"{self.id}: {error}") from None
+
+    def _check_arms(self) -> None:
+        """Make `Arm`s of recipes, and refuse what cannot be trained or must not judge."""
+        if not self.arms:
+            raise ValueError(f"{self.id}: arms is empty: name at least one recipe to train")
+        arms = {n: arm if isinstance(arm, Arm | Tuned) else Arm(recipe=arm) for n, arm in self.arms.items()}
+        object.__setattr__(self, "arms", arms)
+        for name, arm in arms.items():
+            try:
+                digest(arm.parameters())
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{self.id}: arm {name}: {error}") from None
+            if isinstance(arm, Tuned):
+                if missing := set(self.horizon) - set(arm.horizon):
+                    raise ValueError(f"{self.id}: arm {name}: no tuning horizon for {', '.join(sorted(missing))}")
+            elif not 0 <= arm.seed_offset <= FIRST_TUNING_SEED - max(statistics.LOOKS):
+                raise ValueError(
+                    f"{self.id}: arm {name}: seed_offset={arm.seed_offset}: 0 to "
+                    f"{FIRST_TUNING_SEED - max(statistics.LOOKS)}; seeds from {FIRST_TUNING_SEED} on are for tuning"
+                )
 
     @property
     def readings(self) -> dict[str, Also]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,7 +13,9 @@ from pytest_claims.court import Court
 from pytest_claims.executors import Executor, InProcess, LocalProcesses
 from pytest_claims.family import Family, Manifest
 from pytest_claims.options import Options
+from pytest_claims.plan import Batch
 from pytest_claims.progress import Bar, wanted
+from pytest_claims.published import Published, supply
 from pytest_claims.record import Gathered
 from pytest_claims.store import Store
 from pytest_claims.trial import Json, Study
@@ -69,6 +71,7 @@ class Hearing:
         bars: Whether there is a terminal for a progress bar.
         uncaptured: Lets output through while it lasts.
         gathered: Figures for the report.
+        published: What the project published, if it says where.
     """
 
     options: Options
@@ -78,16 +81,19 @@ class Hearing:
     bars: bool
     uncaptured: Callable[[], AbstractContextManager[None]] = nullcontext
     gathered: Gathered = field(default_factory=Gathered)
+    published: Published | None = None
 
     def plan(self, selected: Sequence[Statistical]) -> str:
         """What the first look would train, in one line.
 
         Raises:
+            ArchiveError: The published trials are wanted and damaged.
             StoreError: From the store.
         """
         judged, study = self._judged(selected), self.study()
         with Store(self.options.store) as store:
-            court = self._court(judged, store, self._bar(study), study)
+            bar = self._bar(study)
+            court = self._court(judged, store, bar, self._supplied(judged, store, bar, study))
             todo = court.next_batch()
             workers = self.options.workers if self.options.device == "cpu" else 1
             return wanted(todo, court.expected_seconds(todo, workers), unit=study.cost_unit)
@@ -96,6 +102,7 @@ class Hearing:
         """Gather and judge; a verdict for each selected claim by id.
 
         Raises:
+            ArchiveError: The published trials are wanted and damaged.
             StoreError: From the store.
             KeyboardInterrupt: After Ctrl-C; every finished trial is stored.
         """
@@ -118,7 +125,7 @@ class Hearing:
         study = self.study()
         bar = self._bar(study)
         with Store(self.options.store) as store, self._locked(), self.uncaptured():
-            court = self._court(claims, store, bar, study)
+            court = self._court(claims, store, bar, self._supplied(claims, store, bar, study))
             self.gathered.problems = bar.warnings
             self.gathered.family = list(court.family.claims)
             self.gathered.manifest = self.docket.manifest.version if self.docket.manifest else 0
@@ -129,6 +136,27 @@ class Hearing:
                 self.gathered.trained = court.trained
             self.gathered.used(court.everything(verdicts))
         return verdicts
+
+    def _supplied(self, claims: Sequence[Statistical], store: Store, bar: Bar, study: Study) -> Study:
+        """The study to judge under, after what is published for it has come into the store."""
+        archive = self.published.archive() if self.published and not self.options.fresh else None
+        if archive is None:
+            return study
+        last = replace(self.options.scale, looks=self.options.scale.looks[-1:])
+
+        def in_the_end(study: Study) -> Batch:
+            return replace(self._court(claims, store, bar, study), scale=last).next_batch()
+
+        supplied = supply(archive, store, study, wanted=in_the_end, train=self.options.train)
+        if supplied.taken:
+            self.write(f"claims: {supplied.taken} published trials taken into {self.options.store}")
+            others = self._judged([claim for _, claim in self.docket.claims])
+            # keeps the p-values of the whole family, without which a claim selected alone would be judged alone
+            replace(self._court(others, store, bar, supplied.study), executor=None).sit()
+        if supplied.problem:
+            bar.warnings.append(supplied.problem)
+            self.gathered.environment = dict(supplied.study.environment)
+        return supplied.study
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

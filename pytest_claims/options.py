@@ -11,6 +11,8 @@ from pathlib import Path
 from pytest_claims.statistics import LOOKS
 from pytest_claims.trial import Scale
 
+DEFAULT_STORE = ".claims/store.sqlite"
+DEFAULT_REPORT = "reports/latest"
 DEFAULT_SCALE = "standard"
 DEFAULT_SCALES = {
     "full": Scale(
@@ -35,6 +37,7 @@ class Options:
         report: Directory of the report.
         workers: Processes; 0 trains in this one.
         seeds_max: No look at more seeds than this.
+        fresh: Train everything, also what was published.
         train: Whether to train what is missing.
         plan: Say what would be trained, and stop.
         write_manifest: Write the manifest from the code, and stop.
@@ -47,6 +50,7 @@ class Options:
     report: Path
     workers: int
     seeds_max: int | None
+    fresh: bool
     train: bool
     plan: bool
     write_manifest: bool
@@ -79,6 +83,7 @@ class Options:
             report=root / given.claims_report,
             workers=_workers(given.claims_workers),
             seeds_max=given.claims_seeds_max,
+            fresh=given.claims_fresh,
             train=not given.claims_no_train,
             plan=given.claims_plan,
             write_manifest=given.claims_write_manifest,

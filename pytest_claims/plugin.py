@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_claims import report as reporting
 from pytest_claims import table
+from pytest_claims.archive import ArchiveError
 from pytest_claims.claim import Claim, Outcome, Statistical
 from pytest_claims.family import ManifestError
 from pytest_claims.hearing import Docket, Hearing
-from pytest_claims.options import DEFAULT_SCALES, OptionError, Options
-from pytest_claims.progress import duration
+from pytest_claims.options import DEFAULT_REPORT, DEFAULT_SCALES, DEFAULT_STORE, OptionError, Options
+from pytest_claims.properties import property_verdict
+from pytest_claims.published import Published
 from pytest_claims.record import Gathered, Record
+from pytest_claims.report import EvidenceError
 from pytest_claims.store import StoreError
 from pytest_claims.tally import Tally
-from pytest_claims.trial import Scale, Study
+from pytest_claims.trial import Json, Scale, Study
 from pytest_claims.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -56,8 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a claim that stays INCONCLUSIVE fails instead of being skipped",
     )
-    add("--claims-store", metavar="FILE", default=".claims/store.sqlite", help="finished trials (default: %(default)s)")
-    add("--claims-report", metavar="DIR", default="reports/latest", help="where the report goes (default: %(default)s)")
+    add("--claims-store", metavar="FILE", default=DEFAULT_STORE, help="finished trials (default: %(default)s)")
+    add("--claims-report", metavar="DIR", default=DEFAULT_REPORT, help="where the report goes (default: %(default)s)")
     add(
         "--claims-workers", metavar="N", default="auto", help="worker processes; auto: one a core; 0: train in this one"
     )
@@ -71,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write a new version of the manifest from the code, and stop",
     )
     parser.addini("claims_manifest", "the committed manifest of statistical claims, relative to the root directory")
+    parser.addini("claims_published", "directory of published evidence, relative to the root directory")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,6 +106,9 @@ class Harness:
         self.claims: dict[str, Claim] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.record = Record()
+        published = config.getini("claims_published")
+        self.published = Published(config.rootpath / published) if published else None
+        self._published_verdicts: dict[str, Json] = {}
         self._docket = Docket((), None)
         self._study: Study | None = None
         self._written: Path | None = None
@@ -150,7 +156,7 @@ class Harness:
         """Make a usage error of what cannot be used; a worker ends with it, and says it to whoever started it."""
         try:
             yield
-        except (ManifestError, StoreError, pytest.UsageError) as error:
+        except (ArchiveError, EvidenceError, ManifestError, StoreError, pytest.UsageError) as error:
             self._refusal = str(error)
             if self._works:
                 pytest.exit(self._refusal, returncode=pytest.ExitCode.USAGE_ERROR)
@@ -167,6 +173,9 @@ class Harness:
             return None
         selected = [self.claims[item.nodeid] for item in session.items if item.nodeid in self.claims]
         statistical = [claim for claim in selected if isinstance(claim, Statistical)]
+        if selected and self.published and not self.options.plan:
+            with self._refusing():  # before anything is trained
+                self._published_verdicts = self.published.verdicts()
         if not statistical:
             return True if self.options.plan else None
         hearing = Hearing(
@@ -177,6 +186,7 @@ class Harness:
             bars=self._terminal is not None,
             uncaptured=self._uncaptured,
             gathered=self.record.gathered,
+            published=self.published,
         )
         with self._refusing():
             if self.options.plan:
@@ -229,26 +239,20 @@ class Harness:
         properties = [("claim", claim.id), ("verdict", str(verdict.outcome)), ("figures", verdict.figures)]
         item.user_properties += properties
         report.user_properties += properties
-        report.claim_verdict = verdict.to_json()  # type: ignore[attr-defined]  # extra attributes travel with a report
+        published = self._published_verdicts.get(claim.id)
+        beside = {"published": published} if published else {}
+        report.claim_verdict = verdict.to_json() | beside  # type: ignore[attr-defined]  # extra attributes travel with a report
         return report
 
     def _property_verdict(self, claim: Claim, report: pytest.TestReport, call: pytest.CallInfo[None]) -> Verdict:
-        scale = self.options.scale
-        verdict = Verdict(
-            claim=claim,
-            outcome=Outcome.SUPPORTED,
-            scale=scale.name,
-            scope=f"{scale.examples} examples",
-            reason="No example broke its bound.",
+        return property_verdict(
+            claim,
+            self.options.scale,
             worst=self.tally.claims.get(claim.id, {}),
+            error=call.excinfo.value if call.excinfo else None,
+            skipped=report.skipped,
+            checked=report.when == "call",
         )
-        if report.skipped:
-            return replace(verdict, outcome=Outcome.NOT_JUDGED, reason=str(call.excinfo.value if call.excinfo else ""))
-        if call.excinfo is None:
-            return verdict
-        reason = f"{call.excinfo.typename}: {call.excinfo.value}".splitlines()[0]
-        outcome = Outcome.REFUTED if report.when == "call" and _asserts(call.excinfo.value) else Outcome.ERROR
-        return replace(verdict, outcome=outcome, reason=reason)
 
     def _errored(self, claim: Statistical, call: pytest.CallInfo[None]) -> Verdict:
         reason = str(call.excinfo.value) if call.excinfo else "It was not judged."
@@ -295,24 +299,15 @@ class Harness:
         if output is not None:
             output |= {"claims": vars(self.record.gathered), "claims_refusal": self._refusal}
             return
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and bool(self.claims)
-        if self.options.plan or self.config.option.collectonly or not (self.record.verdicts or interrupted):
+        if self.options.plan or self.config.option.collectonly:
             return
         statistical = any(verdict["kind"] != "property" for verdict in self.record.claims)
-        evidence = self.record.evidence(
+        self._written = self.record.write(
             self.options,
             study=self.study() if statistical else None,
             command=" ".join(["pytest", *map(str, self.config.invocation_params.args)]),
-            interrupted=interrupted,
+            interrupted=exitstatus == pytest.ExitCode.INTERRUPTED and bool(self.claims),
         )
-        try:
-            reporting.write(evidence, self.options.report)
-            self._written = self.options.report
-        except OSError as error:
-            problem = (
-                f"{self.options.report}: report not written ({error.strerror or error}); name another --claims-report"
-            )
-            self.record.gathered.problems.append(problem)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the verdict table."""
@@ -320,17 +315,8 @@ class Harness:
         if not claims:
             return
         terminalreporter.section("claims")
-        for line, colour in table.lines(claims):
+        for line, colour in table.summary(claims, self.record.gathered):
             terminalreporter.line(line, **({colour: True} if colour else {}))
-        terminalreporter.line(table.headline(claims))
-        gathered = self.record.gathered
-        if gathered.requested:
-            terminalreporter.line(
-                f"evidence: {gathered.distinct} distinct trials for {gathered.requested} requested, {gathered.trained} "
-                f"trained in {duration(gathered.seconds)}"
-            )
-        for problem in gathered.problems:
-            terminalreporter.line(f"problem: {problem}", yellow=True)
         if self._written:
             terminalreporter.line(f"report: {self._written / 'index.html'}")
 
@@ -417,10 +403,3 @@ def _claim_of(item: pytest.Item) -> Claim | None:
     stem, bracket, variant = claim.id.partition("[")
     variants = [variant.rstrip("]")] * bool(bracket) + [callspec.id]
     return replace(claim, id=f"{stem}[{', '.join(variants)}]")
-
-
-def _asserts(error: BaseException) -> bool:
-    """Whether a claim failed by its own assertions and by nothing else."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_asserts(inner) for inner in error.exceptions)
-    return isinstance(error, AssertionError)

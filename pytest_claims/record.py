@@ -3,13 +3,15 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pytest_claims.claim import Outcome
 from pytest_claims.options import Options
 from pytest_claims.plan import Batch
 from pytest_claims.report import EVIDENCE_SCHEMA
+from pytest_claims.report import write as write_files
 from pytest_claims.store import Store, StoreError
 from pytest_claims.trial import Json, Study
 
@@ -27,6 +29,7 @@ class Gathered:
         distinct_cost: Cost of each different one once.
         family: Ids of the claims that shared the error rate.
         manifest: Version of the manifest, 0 without one.
+        environment: Under which the trials ran, where it is another than the study's.
         problems: What a reader must know first.
     """
 
@@ -38,6 +41,7 @@ class Gathered:
     distinct_cost: float = 0.0
     family: list[str] = field(default_factory=list)
     manifest: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def used(self, everything: Batch) -> None:
@@ -69,10 +73,14 @@ class Record:
             command: What was called.
             interrupted: Whether the run ended before its end.
         """
+        here: Json = {}
+        if study is not None and self.gathered.environment:
+            here = {"environment of this machine": dict(study.environment)}
+            study = replace(study, environment=self.gathered.environment)
         trials = _trials(self.claims, study, options, self.gathered.problems) if study else {}
         status, problems = self._status(interrupted=interrupted)
         gathered, scale = self.gathered, options.scale
-        provenance: Json = {"device": options.device, "command": command}
+        provenance: Json = {"device": options.device, "command": command} | here
         if study is not None:
             provenance |= dict(study.environment) | dict(study.provenance)
         return {
@@ -98,6 +106,20 @@ class Record:
             "trials": trials,
             "provenance": provenance,
         }
+
+    def write(self, options: Options, *, study: Study | None, command: str, interrupted: bool) -> Path | None:
+        """Write the report, unless nothing was judged, and say where; what prevents it becomes a problem of the run."""
+        if not (self.verdicts or interrupted):
+            return None
+        evidence = self.evidence(options, study=study, command=command, interrupted=interrupted)
+        try:
+            write_files(evidence, options.report)
+        except OSError as error:
+            self.gathered.problems.append(
+                f"{options.report}: report not written ({error.strerror or error}); name another --claims-report"
+            )
+            return None
+        return options.report
 
     def _status(self, *, interrupted: bool) -> tuple[str, list[str]]:
         outcomes = {claim["outcome"] for claim in self.claims}

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pytest_claims.trial import Json, Trial, describe
 
+COLUMNS = "key, horizon, seed, recipe, environment, result, diverged, seconds, cost, finished, provenance"
 VERSION = 1
 """Of the tables below, in SQLite's `user_version`."""
 APPLICATION = 0x636C6D73
@@ -41,6 +42,7 @@ class Stored:
     """A finished trial.
 
     Attributes:
+        environment: What else was meant to change the result, and is part of the key.
         result: What the run's `to_json` gave.
         seconds: Wall time of the training, on the machine that did it.
         cost: In the study's unit, for `seconds` to be compared with.
@@ -50,6 +52,7 @@ class Stored:
     horizon: int
     seed: int
     recipe: Json
+    environment: Json
     result: Json
     diverged: bool
     seconds: float
@@ -145,21 +148,57 @@ class Store:
         self, trial: Trial, result: Json, *, diverged: bool, seconds: float, cost: float, provenance: Mapping[str, Any]
     ) -> None:
         """Write a finished trial; one that is already there stays as it is."""
-        row = (
-            trial.key,
-            trial.horizon,
-            trial.seed,
-            json.dumps(describe(trial.recipe)),
-            json.dumps(dict(trial.environment)),
-            zlib.compress(json.dumps(result, allow_nan=False, separators=(",", ":")).encode()),
-            diverged,
-            seconds,
-            cost,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            json.dumps(dict(provenance)),
+        self.add(
+            [
+                Stored(
+                    key=trial.key,
+                    horizon=trial.horizon,
+                    seed=trial.seed,
+                    recipe=describe(trial.recipe),
+                    environment=dict(trial.environment),
+                    result=result,
+                    diverged=diverged,
+                    seconds=seconds,
+                    cost=cost,
+                    finished=datetime.now(UTC).isoformat(timespec="seconds"),
+                    provenance=dict(provenance),
+                )
+            ]
         )
+
+    def add(self, trials: Iterable[Stored]) -> int:
+        """Take finished trials as they are, all or none; one that is already there stays as it is.
+
+        Returns:
+            How many were new.
+        """
+        rows = [_row(trial) for trial in trials]
         with self._explained():
-            self._db.execute("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            before = self._db.total_changes
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(
+                    f"INSERT OR IGNORE INTO trials ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                    rows,
+                )
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite itself takes some back, as on a full disk
+                    self._db.execute("ROLLBACK")
+                raise
+            return self._db.total_changes - before
+
+    def keys(self) -> set[tuple[str, int]]:
+        """(key, horizon) of every stored trial."""
+        with self._explained():
+            return set(self._db.execute("SELECT key, horizon FROM trials").fetchall())
+
+    def trials(self, which: Collection[tuple[str, int]] | None = None) -> Iterator[Stored]:
+        """Stored trials, all or those of (key, horizon) that are there, in the order of their keys."""
+        for key, horizon in sorted(self.keys() if which is None else set(which) & self.keys()):
+            trial = self._one("WHERE key = ? AND horizon = ?", key, horizon)
+            assert trial is not None  # a stored trial is never removed
+            yield trial
 
     def get(self, trial: Trial) -> Stored | None:
         """The shortest stored run that is at least as long as the trial, if there is one."""
@@ -170,18 +209,18 @@ class Store:
         return self._one("WHERE key = ? ORDER BY horizon DESC", key)
 
     def _one(self, which: str, *values: str | int) -> Stored | None:
-        columns = "key, horizon, seed, recipe, result, diverged, seconds, cost, finished, provenance"
         with self._explained():
-            row = self._db.execute(f"SELECT {columns} FROM trials {which} LIMIT 1", values).fetchone()  # noqa: S608
+            row = self._db.execute(f"SELECT {COLUMNS} FROM trials {which} LIMIT 1", values).fetchone()  # noqa: S608
         if row is None:
             return None
-        key, horizon, seed, recipe, result, diverged, seconds, cost, finished, provenance = row
+        key, horizon, seed, recipe, environment, result, diverged, seconds, cost, finished, provenance = row
         with self._readable(key):
             return Stored(
                 key=key,
                 horizon=horizon,
                 seed=seed,
                 recipe=json.loads(recipe),
+                environment=json.loads(environment),
                 result=json.loads(zlib.decompress(result)),
                 diverged=bool(diverged),
                 seconds=seconds,
@@ -237,3 +276,20 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _row(trial: Stored) -> tuple[Any, ...]:
+    """Its columns, in the order of `COLUMNS`."""
+    return (
+        trial.key,
+        trial.horizon,
+        trial.seed,
+        json.dumps(trial.recipe),
+        json.dumps(trial.environment),
+        zlib.compress(json.dumps(trial.result, allow_nan=False, separators=(",", ":")).encode()),
+        trial.diverged,
+        trial.seconds,
+        trial.cost,
+        trial.finished,
+        json.dumps(trial.provenance),
+    )

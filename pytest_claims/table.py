@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pytest_claims.claim import Outcome
+from pytest_claims.progress import duration
+from pytest_claims.record import Gathered
 from pytest_claims.trial import Json
 
 COLOURS = {
@@ -13,6 +15,7 @@ COLOURS = {
     Outcome.NOT_JUDGED: "",
     Outcome.ERROR: "red",
 }
+JUDGED = {Outcome.SUPPORTED, Outcome.REFUTED, Outcome.INCONCLUSIVE}
 
 
 def lines(claims: Sequence[Json]) -> Iterator[tuple[str, str]]:
@@ -28,6 +31,8 @@ def lines(claims: Sequence[Json]) -> Iterator[tuple[str, str]]:
         text = f"{claim['id']:<{ids}}  {outcome:<{words}}{surprise}  {what or claim['reason']}"
         if claim["kind"] != "property" and decided:
             text += f", {claim['scope']}"
+        if "published" in claim:
+            text += f"; published: {published(claim)}"
         yield text, colour
 
 
@@ -36,3 +41,40 @@ def headline(claims: Sequence[Json]) -> str:
     counts = Counter(Outcome(claim["outcome"]) for claim in claims)
     said = ", ".join(f"{counts[outcome]} {outcome.lower()}" for outcome in Outcome if counts[outcome])
     return f"{len(claims)} claim{'s' * (len(claims) != 1)}: {said}"
+
+
+def published(claim: Json) -> str:
+    """The verdict that was published for a claim: "SUPPORTED +1.3 (full, 8 seeds)"."""
+    found = claim["published"]
+    seeds = f", {found['seeds']} seeds" if found["seeds"] else ""
+    return f"{' '.join(filter(None, [found['outcome'], found['figures']]))} ({found['scale']}{seeds})"
+
+
+def comparison(claims: Sequence[Json]) -> Iterator[tuple[str, str]]:
+    """Which verdicts differ from the published ones, a line each with its colour, or that none does.
+
+    What was not judged, now or then, differs from nothing.
+    """
+    compared = [c for c in claims if "published" in c and {c["outcome"], c["published"]["outcome"]} <= JUDGED]
+    differing = [claim for claim in compared if claim["outcome"] != claim["published"]["outcome"]]
+    for claim in differing:
+        scale = f" (scale {claim['scale']})" if claim["scale"] != claim["published"]["scale"] else ""
+        yield f"differs: {claim['id']} {claim['outcome']}{scale}, published: {published(claim)}", "yellow"
+    if compared:
+        verdicts = f"{len(compared)} published verdict{'s' * (len(compared) != 1)}"
+        yield f"{len(compared) - len(differing)} of {verdicts} came out the same", ""
+
+
+def summary(claims: Sequence[Json], gathered: Gathered) -> Iterator[tuple[str, str]]:
+    """All that the terminal says of a run at its end, a line each with its colour."""
+    yield from lines(claims)
+    yield headline(claims), ""
+    yield from comparison(claims)
+    if gathered.requested:
+        yield (
+            f"evidence: {gathered.distinct} distinct trials for {gathered.requested} requested, {gathered.trained} "
+            f"trained in {duration(gathered.seconds)}",
+            "",
+        )
+    for problem in gathered.problems:
+        yield f"problem: {problem}", "yellow"

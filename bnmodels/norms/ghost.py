@@ -58,6 +58,7 @@ class GhostBatchNorm(Running):
         if not self.training:
             mean, var = self.get_buffer("running_mean"), self.get_buffer("running_var")
             return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
+        check_batch(x, self.num_features)
         size = min(self.group_size or len(x), len(x))
         whole = len(x) - len(x) % size
         parts = [(x[:whole], size)] + ([(x[whole:], len(x) - whole)] if whole < len(x) else [])
@@ -75,9 +76,10 @@ class GhostBatchNorm(Running):
         groups, channels = len(x) // size, self.num_features
         check_batch(x[:size], channels)
         # Groups become channels, so that one call normalises all of them.
-        wide = x.unflatten(0, (groups, size)).transpose(0, 1).flatten(1, 2)
+        wide = torch.unflatten(x, 0, (groups, size)).transpose(0, 1).flatten(1, 2)
         mean, var = (torch.zeros(groups * channels, dtype=x.dtype, device=x.device) for _ in range(2))
         weight, bias = (p.repeat(groups) if p is not None else None for p in (self.weight, self.bias))
         y = F.batch_norm(wide, mean, var, weight, bias, training=True, momentum=1.0, eps=self.eps)
-        y = y.unflatten(1, (groups, channels)).transpose(0, 1).flatten(0, 1)
-        return y, mean.unflatten(0, (groups, channels)).mean(0), var.unflatten(0, (groups, channels)).mean(0)
+        y = torch.unflatten(y, 1, (groups, channels)).transpose(0, 1).flatten(0, 1)
+        mean, var = (torch.unflatten(values, 0, (groups, channels)).mean(0) for values in (mean, var))
+        return y, mean, var

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pytest_claims.report import charts, wording
+from pytest_claims.report import charts, marks, wording
 from pytest_claims.report.wording import number
 from pytest_claims.trial import Json
 
@@ -73,7 +73,7 @@ class Arms:
         }
         shortest = min((t["horizon"] for arm in runs.values() for t in arm), default=0)
         curve, curves = _curves(claim, runs)
-        most = sorted(runs, key=lambda arm: -len(runs[arm]))[: len(charts.DASHES)]
+        most = sorted(runs, key=lambda arm: -len(runs[arm]))[: len(marks.DASHES)]
         return cls(
             claim=claim,
             runs=runs,
@@ -109,12 +109,12 @@ class Arms:
         return Drawing(
             curve=self.curve,
             svg=svg,
-            legend=[(charts.line_sample(i), arm) for i, arm in enumerate(self.drawn)],
+            legend=[(marks.sample(i), arm) for i, arm in enumerate(self.drawn)],
             arms=len(self.runs),
             seeds=max(len(self.runs[arm]) for arm in self.drawn),
             epochs=self.epochs,
             gaps=any(mean is None for arm in series for mean in arm.mean),
-            bands=len(series) <= charts.BANDS,
+            bands=len(series) <= marks.BANDS,
         )
 
     def rows(self) -> list[ArmRow]:
@@ -127,7 +127,7 @@ class Arms:
         gap = None if reported is None or not ours else sum(ours) / len(ours) - reported
         return ArmRow(
             name=arm,
-            sample=charts.line_sample(self.drawn.index(arm)) if self.curve and arm in self.drawn else Markup(""),
+            sample=marks.sample(self.drawn.index(arm)) if self.curve and arm in self.drawn else Markup(""),
             runs=len(trials),
             diverged=sum(t["diverged"] for t in trials),
             finals=[_spread([self._last(t, curve) for t in trials]) for curve in self.curves],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pytest_claims.report import wording
-from pytest_claims.report.charts import Axis
+from pytest_claims.report.axes import Axis
 
 WIDTH, HEIGHT, MARGIN = 300, 22, 12
 

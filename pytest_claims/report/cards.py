@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pytest_claims.report import readings, wording
 from pytest_claims.report.arms import ArmRow, Arms, Drawing, recipe_rows
 from pytest_claims.report.bars import UnitAxis, share_bar
+from pytest_claims.report.pictures import Picture, pictures
 from pytest_claims.report.readings import Figure
 from pytest_claims.report.wording import Verdict, number
 from pytest_claims.trial import Json
@@ -38,6 +39,8 @@ class Card:
         anchor: Its fragment.
         surprising: Whether the verdict is the opposite of the expected one.
         headline: The reading that decides.
+        drawing: The learning curves of its arms.
+        pictures: What the claim itself draws.
         quoted: The curve that the write-up's figures are set beside.
         elsewhere: What the write-up reports of anything but an arm.
         later: Whether some run diverged after the epochs that the claim reads.
@@ -56,6 +59,7 @@ class Card:
     rarest: str
     quantities: list[Quantity]
     drawing: Drawing | None
+    pictures: list[Picture]
     final_heads: list[str]
     arms: list[ArmRow]
     quoted: str
@@ -98,6 +102,7 @@ def card(claim: Json, anchor: str, trials: Mapping[str, Json], axis: UnitAxis) -
         rarest=wording.share(claim["rarest_excluded"]) if claim.get("rarest_excluded") else "",
         quantities=[_quantity(claim["id"], name, worst) for name, worst in claim["worst"].items()],
         drawing=arms.drawing(),
+        pictures=pictures(claim),
         final_heads=[f"Final {curve}" for curve in arms.curves],
         arms=rows,
         quoted=arms.quoted,

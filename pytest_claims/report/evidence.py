@@ -12,6 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, relevance
 
+from pytest_claims.chart import Chart, Panel, Series
 from pytest_claims.trial import Json
 
 EVIDENCE_SCHEMA = 1
@@ -40,7 +41,31 @@ def validate(evidence: Json) -> Json:
     counts = Counter(claim["id"] for claim in document["claims"])
     if twice := [id_ for id_, count in counts.items() if count > 1]:
         raise EvidenceError(f"evidence, $.claims: {twice[0]} is there {counts[twice[0]]} times; {REWRITE}")
+    _check_charts(document)
     return dict(document)
+
+
+def _check_charts(document: Json) -> None:
+    """Values belong to an x each, which a schema cannot say."""
+    for i, claim in enumerate(document["claims"]):
+        for j, chart in enumerate(claim.get("charts", [])):
+            try:
+                chart_of(chart)
+            except ValueError as error:
+                raise EvidenceError(f"evidence, $.claims[{i}].charts[{j}]: {_line(str(error))}; {REWRITE}") from None
+
+
+def chart_of(chart: Json) -> Chart:
+    """A chart as the claim drew it.
+
+    Raises:
+        ValueError: A series has more or fewer values than places for them.
+    """
+    panels = [
+        Panel(**panel | {"series": [Series(**series) for series in panel["series"]], "ticks": dict(panel["ticks"])})
+        for panel in chart["panels"]
+    ]
+    return Chart(**chart | {"panels": panels})
 
 
 def load(path: Path) -> Json:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -33,6 +34,38 @@ class Figure:
 def estimate(claim: Json, reading: Json) -> Estimate:
     """A judged reading as shown; a share of seeds has no sign."""
     return Estimate.of(reading, reading["scaling"], signed=claim["kind"] != "proportion")
+
+
+class Decisive(NamedTuple):
+    """What a verdict rests on, in words; empty where there is none.
+
+    Attributes:
+        effect: Of the weakest reading, with its unit; of a property, its worst error as a share of the bound.
+        interval: About it.
+        q: The smaller of both directions.
+        n: Seeds, or checks.
+    """
+
+    effect: str = ""
+    interval: str = ""
+    q: str = ""
+    n: str = ""
+
+    @classmethod
+    def of(cls, claim: Json) -> "Decisive":
+        """The figures of a claim."""
+        if claim["worst"]:
+            shares = [worst["share"] for worst in claim["worst"].values()]
+            worst = f"{number(max(shares), 2)} of its bound" if None not in shares else "beyond its bound"
+            return cls(effect=f"worst error {worst}", n=f"{max(w['checks'] for w in claim['worst'].values()):,}")
+        reading = weakest(claim)
+        if reading is None:
+            return cls()
+        shown = estimate(claim, reading)
+        name = f"{reading['name']}: " if reading["name"] else ""
+        effect = f"{name}{shown.mean}" + f" {reading['measure']}" * (reading["mean"] is not None)
+        qs = [q for q in (claim["pvalues"].get("q_supported"), claim["pvalues"].get("q_refuted")) if q is not None]
+        return cls(effect, shown.interval, number(min(qs), 2) if qs else "", str(claim["seeds"]))
 
 
 def bounds(reading: Json) -> tuple[list[float], Zone | None]:

@@ -13,6 +13,7 @@ from pytest_claims.claim import Outcome
 from pytest_claims.report import wording
 from pytest_claims.report.bars import UnitAxis, unit_axis
 from pytest_claims.report.cards import Card, anchors, card
+from pytest_claims.report.findings import Findings
 from pytest_claims.report.readings import in_units
 from pytest_claims.report.wording import Verdict, duration, number, plural
 from pytest_claims.statistics import ALPHA, LOOKS
@@ -82,6 +83,8 @@ def page(evidence: Json) -> str:
         chips=_chips(cards),
         surprises=[c for c in cards if c.surprising],
         overview=_overview(cards, axis),
+        findings=Findings.of(evidence["claims"]),
+        anchors=fragments,
         facts=_facts(evidence),
         provenance=_provenance(evidence),
         family=len(evidence["manifest"]["family"]),

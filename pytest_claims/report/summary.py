@@ -1,10 +1,12 @@
 """The report in Markdown, for the summary page of a CI run."""
 
 import re
+from collections.abc import Sequence
 
 from pytest_claims.report import wording
-from pytest_claims.report.readings import estimate, weakest
-from pytest_claims.report.wording import Verdict, number
+from pytest_claims.report.findings import Findings
+from pytest_claims.report.readings import Decisive
+from pytest_claims.report.wording import Verdict
 from pytest_claims.trial import Json
 
 STATEMENT = 160
@@ -12,7 +14,7 @@ STATEMENT = 160
 
 
 def summary(evidence: Json) -> str:
-    """A sentence and a table of all claims."""
+    """A sentence, a table of all claims, and what not to miss."""
     lines = [f"## {_text(evidence['title'])}", "", _text(wording.answer(evidence)), ""]
     for problem in evidence["problems"]:
         lines += [f"> **Note:** {_text(problem)}", ""]
@@ -24,31 +26,33 @@ def summary(evidence: Json) -> str:
         "| Claim | Verdict | Effect | Interval | q | n | Statement |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    return "\n".join([*lines, *map(_row, evidence["claims"]), ""])
+    return "\n".join([*lines, *map(_row, evidence["claims"]), "", *_findings(evidence["claims"]), ""])
+
+
+def _findings(claims: Sequence[Json]) -> list[str]:
+    """What is wrong in the write-up, and which claims came out otherwise, in lists."""
+    found = Findings.of(claims)
+    lines = ["### Errata and findings", ""]
+    lines += [f"- Erratum, {_text(', '.join(e.ids))}: {_text(_short(e.text))}" for e in found.errata]
+    lines += [] if found.errata else ["- Errata: none."]
+    for one in [*found.decided, *found.open]:
+        expected = f" (expected {one.expected})" if one.expected else ""
+        lines.append(f"- {_text(one.claim['id'])} {one.verdict.word.lower()}{expected}: {_text(_short(one.figures))}")
+    lines += [f"- {verdict.word}: {_text(', '.join(ids))}" for verdict, ids in found.without]
+    if found.otherwise:
+        return lines
+    return [
+        *lines,
+        f"- Findings: none, {'every claim came out as expected' if claims else 'no claim has come to a verdict'}.",
+    ]
 
 
 def _row(claim: Json) -> str:
     """A claim as a row of the table."""
     verdict = Verdict.of(claim["outcome"])
     expected = f" (expected {Verdict.of(claim['expected']).word.lower()})" if wording.surprising(claim) else ""
-    cells = [claim["id"], f"{verdict.glyph} {verdict.word}{expected}", *_figures(claim)]
+    cells = [claim["id"], f"{verdict.glyph} {verdict.word}{expected}", *Decisive.of(claim)]
     return f"| {' | '.join(_text(cell) for cell in [*cells, _short(claim['statement'])])} |"
-
-
-def _figures(claim: Json) -> list[str]:
-    """Effect, interval, q and n."""
-    if claim["worst"]:
-        shares = [worst["share"] for worst in claim["worst"].values()]
-        worst = f"{number(max(shares), 2)} of its bound" if None not in shares else "beyond its bound"
-        return [f"worst error {worst}", "", "", f"{max(w['checks'] for w in claim['worst'].values()):,}"]
-    reading = weakest(claim)
-    if reading is None:
-        return ["", "", "", ""]
-    shown = estimate(claim, reading)
-    name = f"{reading['name']}: " if reading["name"] else ""
-    effect = f"{name}{shown.mean}" + f" {reading['measure']}" * (reading["mean"] is not None)
-    qs = [q for q in (claim["pvalues"].get("q_supported"), claim["pvalues"].get("q_refuted")) if q is not None]
-    return [effect, shown.interval, number(min(qs), 2) if qs else "", str(claim["seeds"])]
 
 
 def _short(text: str) -> str:

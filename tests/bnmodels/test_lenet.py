@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from bnmodels.lenet import Architecture, LeNet, build
+from bnmodels.norms import LAYERS, CenterOnly, GhostBatchNorm, ScaleOnly
 from bnmodels.seeding import generator
 
-NO_NORM = (None, None, None, None)
+from .samples import NO_NORM, everywhere, mnist_bench, state_of
+
 # By hand from claims.md: 28 - 4 = 24, pooled 12; 12 - 4 = 8, pooled 4; 16 x 4 x 4 = 256.
 SHAPES = {
     "conv1.weight": (6, 1, 5, 5),
@@ -184,11 +186,53 @@ def test_build_initial_ranges(name: str) -> None:
         ({"momentum": math.nan}, "momentum=nan"),
         ({"affine": False, "freeze_gamma": True}, "no gamma or beta to freeze"),
         ({"affine": False, "freeze_beta": True}, "no gamma or beta to freeze"),
+        ({"norms": ("ghost",) * 4}, "group_size=None: at least 2 images, with norms of `ghost`"),
+        ({"norms": ("ghost", None, None, None)}, "group_size=None"),
+        ({"norms": ("ghost",) * 4, "group_size": 1}, "group_size=1: at least 2 images"),
+        ({"norms": ("ghost",) * 4, "group_size": 0}, "group_size=0"),
+        ({"group_size": 16}, "group_size=16: .* and with no other"),
+        ({"norms": NO_NORM, "group_size": 16}, "group_size=16"),
     ],
 )
 def test_architecture_refuses(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Architecture(**changes)
+
+
+@pytest.mark.parametrize("norm", LAYERS)
+def test_lenet_trains_a_step_with_each_norm(norm: str) -> None:
+    """Gradients everywhere and finite, statistics that move, and a loss that falls on the images stepped on."""
+    network = build(everywhere(norm), seed=0)
+    kinds = LAYERS[norm]
+    assert [type(layer) for layer in network.norms] == [kinds[1], kinds[1], kinds[0], kinds[0]]
+    bench = mnist_bench(64)
+    images, before = bench.scaled(bench.precise_images, torch.float32), state_of(network)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    loss = nn.functional.cross_entropy(network(images), bench.precise_labels)
+    torch.autograd.backward(loss)
+    gradients = [parameter.grad for parameter in network.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+    optimizer.step()
+    assert nn.functional.cross_entropy(network(images), bench.precise_labels) < loss
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert {f"norm{place}.num_batches_tracked" for place in range(1, 5)} < moved
+    assert {"conv1.weight", "linear3.bias", "norm1.weight", "norm4.bias"} < moved
+
+
+@pytest.mark.parametrize("norm", LAYERS)
+def test_lenet_norms_take_its_choices(norm: str) -> None:
+    network: Any = LeNet(everywhere(norm, eps=0.5, momentum=0.25, freeze_beta=True), dtype=torch.float64)
+    for layer in network.norms:
+        assert (layer.eps, layer.momentum) == (0.5, 0.25)
+        assert (layer.weight.requires_grad, layer.bias.requires_grad) == (True, False)
+        assert layer.weight.dtype == torch.float64
+        assert getattr(layer, "group_size", 32) == 32
+    assert [p for p in LeNet(everywhere(norm, affine=False)).named_parameters() if "norm" in p[0]] == []
+
+
+def test_lenet_mixed_norms() -> None:
+    network = LeNet(Architecture(norms=("ghost", "center", None, "scale"), group_size=8))
+    assert [type(layer) for layer in network.norms] == [GhostBatchNorm, CenterOnly, nn.Identity, ScaleOnly]
 
 
 def test_architecture_normalised() -> None:

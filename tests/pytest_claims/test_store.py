@@ -333,3 +333,49 @@ def _read_all(path: Path) -> None:
     with Store(path) as store:
         for seed in range(50):
             store.get(trial(seed))
+
+
+def test_store_add(store: Store, tmp_path: Path) -> None:
+    """Trials of another store, unchanged; those that are there stay as they are."""
+    put(store, trial(0), {"accuracy": [0.1]})
+    put(store, trial(0, horizon=3))
+    put(store, trial(1), seconds=0.25)
+    with Store(tmp_path / "other.sqlite") as other:
+        put(other, trial(0), {"accuracy": [0.9]})
+        assert other.add(store.trials()) == 2
+        assert other.add(store.trials()) == 0
+        assert other.keys() == store.keys()
+        assert other.longest(trial(1).key) == store.longest(trial(1).key)
+        kept = other.get(trial(0))
+        assert kept is not None
+        assert kept.result == {"accuracy": [0.9]}
+
+
+def test_store_add_all_or_none(store: Store, tmp_path: Path) -> None:
+    """A disk that fills up in the middle leaves no part of them."""
+    with Store(tmp_path / "other.sqlite") as other:
+        for seed in range(20):
+            put(other, trial(seed), {"noise": os.urandom(5000).hex()})
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages + 10}")
+        with pytest.raises(StoreError, match="full"):
+            store.add(other.trials())
+        assert store.count() == 0
+        store._db.execute("PRAGMA max_page_count = 100000")
+        assert store.add(other.trials()) == 20
+
+
+def test_store_trials(store: Store) -> None:
+    """All, or those that are asked for and there, in the order of their keys."""
+    for seed in range(3):
+        put(store, trial(seed))
+    put(store, trial(0, horizon=5))
+    assert [(t.key, t.horizon) for t in store.trials()] == sorted(store.keys())
+    some = store.trials({(trial(0).key, 5), (trial(1).key, 2), (trial(1).key, 5), (trial(7).key, 2)})
+    assert {(t.seed, t.horizon) for t in some} == {(0, 5), (1, 2)}
+
+
+def test_store_environment(store: Store) -> None:
+    put(store, trial())
+    (stored,) = store.trials()
+    assert stored.environment == {"toy": "1"}

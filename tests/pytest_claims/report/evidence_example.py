@@ -24,6 +24,7 @@ from pytest_claims.judgement import Undecidable, verdict_of
 from pytest_claims.tally import Worst
 from pytest_claims.trial import Json
 from pytest_claims.verdict import Verdict
+from tests.pytest_claims.report import drawn
 from tests.pytest_claims.report.made import FULL, Made, document, judge
 
 EPOCHS = 10
@@ -171,6 +172,7 @@ def later_questions() -> list[Statistical]:
             margin=0.003,
             unit=0.003,
             reported={"BN": 0.98, "beta frozen": 0.9796},
+            charts=drawn.layers,
             **PP,
         ),
         Superiority(
@@ -196,6 +198,7 @@ def later_questions() -> list[Statistical]:
             arms={"affine": BATCH, "plain": Made(norm="batch, not affine", noise=0.0015, tau=1.5)},
             effect=gap("affine", "plain", 1),
             unit=0.005,
+            charts=drawn.rates,
             **PP,
         ),
         Superiority(
@@ -223,6 +226,7 @@ def hostile() -> Statistical:
         notes=HOSTILE,
         erratum=HOSTILE,
         formula="</code><script>",
+        charts=lambda _: drawn.hostile(HOSTILE),
         reported={HOSTILE: 0.5, HOSTILE[:60]: 0.9},
         **PP,
     )
@@ -237,7 +241,15 @@ def properties() -> list[Verdict]:
             Outcome.SUPPORTED: "Held in every case.",
             Outcome.REFUTED: "AssertionError: output: error 3.1e-06 is above its bound 1.8e-06",
         }.get(outcome, "OSError: no data")
-        return Verdict(claim=claim, outcome=outcome, scale="full", scope="200 examples", reason=reason, worst=worst)
+        return Verdict(
+            claim=claim,
+            outcome=outcome,
+            scale="full",
+            scope="200 examples",
+            reason=reason,
+            worst=worst,
+            charts=drawn.sigmoid() if id_ == "Q1.6" else (),
+        )
 
     return [
         verdict(

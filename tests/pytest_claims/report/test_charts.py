@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_claims.report import bars
+from pytest_claims.report.axes import Axis, ticks
 from pytest_claims.report.bars import UnitAxis, interval_bar, share_bar, unit_axis
-from pytest_claims.report.charts import DASHES, Axis, Series, curve_chart, line_sample, ticks
+from pytest_claims.report.charts import Series, curve_chart
+from pytest_claims.report.marks import DASHES, MARKERS, STROKE, sample
 from tests.pytest_claims.report.page import Node, parse
 
 
@@ -95,16 +97,16 @@ def chart(*runs: list[float | None], epochs: int = 4) -> Node:
 
 
 def test_curve_chart_draws_stretches_between_gaps() -> None:
-    mean = chart([0.1, 0.2, None, 0.4]).one(css="mean").attributes["d"]
-    stretches = re.findall(r"M[^M]+", mean)
-    assert len(stretches) == 2
-    assert "l" in stretches[0]
-    assert stretches[1].endswith("h0")  # a single epoch is a dot
+    arm = chart([0.1, 0.2, None, 0.4]).one(css="arm")
+    assert re.fullmatch(r"M\d+ \d+l-?\d+ -?\d+", arm.one(css="mean").attributes["d"])
+    lone = arm.one(css="lone")
+    assert lone.attributes["d"].endswith("h0")  # a single epoch is a dot
+    assert "stroke-dasharray" not in lone.attributes  # Chromium draws no dash of length 0 beside others
 
 
 def test_curve_chart_of_one_epoch_draws_dots() -> None:
     drawn = chart([0.5], [0.5], epochs=1)
-    assert [g.one(css="mean").attributes["d"].count("h0") for g in drawn.all(css="arm")] == [1, 1]
+    assert [g.one(css="lone").attributes["d"].count("h0") for g in drawn.all(css="arm")] == [1, 1]
 
 
 def test_curve_chart_of_nothing_is_empty() -> None:
@@ -129,7 +131,7 @@ def test_curve_chart_leaves_bands_out_where_they_would_hide_each_other() -> None
 @given(st.lists(st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=1, max_size=12), min_size=1, max_size=8))
 def test_curve_chart_stays_inside(runs: list[list[float | None]]) -> None:
     drawn = curve_chart([Series.of("a", [run], 12) for run in runs], label="l", measure="m")
-    for d in re.findall(r'class="(?:mean|band|seeds)" d="([^"]*)"', drawn):
+    for d in re.findall(r'class="(?:mean|lone|band|seeds)" d="([^"]*)"', drawn):
         for stretch in re.findall(r"M[^M]+", d):
             x, y, *steps = (int(n) for n in re.findall(r"-?\d+", stretch.removesuffix("h0")))
             xs, ys = [x], [y]
@@ -150,7 +152,7 @@ def test_chart_texts_are_escaped() -> None:
 
 
 def test_shapes_need_no_style() -> None:
-    drawn = str(chart([0.1, 0.2, 0.3, 0.4])) + str(line_sample(0)) + str(share_bar(0.5, label=""))
+    drawn = str(chart([0.1, 0.2, 0.3, 0.4])) + str(sample(0)) + str(share_bar(0.5, label=""))
     assert "style" not in drawn
     group = chart([0.1, 0.2]).one(css="chart").all("g")[-2]
     assert group.attributes["fill"] == "none"
@@ -158,7 +160,14 @@ def test_shapes_need_no_style() -> None:
 
 def test_arms_differ_without_colour() -> None:
     assert len(set(DASHES)) == len(DASHES) == 8
-    assert len({str(line_sample(i)) for i in range(8)}) == 8
+    assert len({str(sample(i)) for i in range(8)}) == 8
+    assert len(set(MARKERS)) == len(MARKERS) == len(DASHES)
+    assert len({str(sample(i, lined=False, dotted=True)) for i in range(8)}) == 8
+
+
+def test_gaps_of_dashes_are_wider_than_what_round_ends_fill() -> None:
+    for dashes in DASHES[1:]:
+        assert all(int(gap) - STROKE >= 20 for gap in dashes.split()[1::2]), dashes
 
 
 AXIS = UnitAxis.over([-10, 10])

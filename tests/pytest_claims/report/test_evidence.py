@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from pytest_claims.report import EVIDENCE_SCHEMA, EvidenceError, files, load, validate, write
+from pytest_claims.report.evidence import chart_of
+from pytest_claims.report.render import page
+from tests.pytest_claims.report import drawn
 from tests.pytest_claims.report.evidence_example import example
 from tests.pytest_claims.report.page import data, parse
 
@@ -43,6 +46,18 @@ def trial(document: Document) -> Document:
     return next(iter(document["trials"].values()))
 
 
+def chart(document: Document) -> Document:
+    (drawn,) = next(c for c in document["claims"] if c["id"] == "Q5.1")["charts"]
+    assert isinstance(drawn, dict)
+    return drawn
+
+
+def panel(document: Document) -> Document:
+    first_panel = chart(document)["panels"][0]
+    assert isinstance(first_panel, dict)
+    return first_panel
+
+
 Change = Callable[[Document], object]
 REFUSED: dict[str, tuple[Change, str]] = {
     "schema 0": (lambda d: d.update(schema=0), r"\$\.schema: 0 breaks the rule const"),
@@ -71,6 +86,26 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "worst": (lambda d: first(d, "property")["worst"]["output"].pop("share"), r"worst\.output: 'share'"),
     "trial": (lambda d: trial(d).pop("curves"), r"\$\.trials\.\w+: 'curves'|\$\.trials\[.+\]: 'curves'"),
     "curve": (lambda d: trial(d)["curves"].update({"test accuracy": ["high"]}), r"'high' breaks the rule type"),
+    "chart": (lambda d: chart(d).pop("caption"), r"charts\[0\]: 'caption' is a required property"),
+    "no panels": (lambda d: chart(d).update(panels=[]), r"charts\[0\]\.panels: \[\] breaks the rule minItems"),
+    "figure 0": (lambda d: chart(d).update(figure=0), r"charts\[0\]\.figure: 0 breaks the rule minimum: 1"),
+    "kind of a panel": (lambda d: panel(d).update(kind="bars"), r"panels\[0\]\.kind: 'bars' breaks the rule enum"),
+    "ticks": (
+        lambda d: panel(d).update(ticks=[["one", 1]]),
+        r"panels\[0\]\.ticks\[0\]\[0\]: 'one' breaks the rule type",
+    ),
+    "tick": (lambda d: panel(d).update(ticks=[[1.0]]), r"panels\[0\]\.ticks\[0\]: \[1\.0\] breaks the rule minItems"),
+    "place": (lambda d: panel(d)["series"][0].update(x=[None]), r"series\[0\]\.x\[0\]: None breaks the rule type"),
+    "value": (lambda d: panel(d)["series"][0].update(y=["1"]), r"series\[0\]\.y\[0\]: '1' breaks the rule type"),
+    "unknown in a series": (lambda d: panel(d)["series"][0].update(colour=1), r"series\[0\]: Additional properties"),
+    "too few values": (
+        lambda d: panel(d)["series"][0]["y"].pop(),
+        r"\.charts\[0\]: series rate 0\.05: 9 values of y for 10",
+    ),
+    "too many ends": (
+        lambda d: panel(d)["series"][0]["low"].append(1),
+        r"\.charts\[0\]: series rate 0\.05: 11 values of low",
+    ),
     "twice": (lambda d: d["claims"].append(deepcopy(first(d))), r"\$\.claims: C0 is there 2 times"),
     "nan": (lambda d: first(d)["readings"][0].update(mean=math.nan), r"claims\[0\]\.readings\[0\]\.mean: nan has no"),
     "infinite": (lambda d: d.update(seconds=math.inf), r"\$\.seconds: inf has no form in JSON; write null"),
@@ -110,6 +145,28 @@ def test_optional_fields_are_accepted() -> None:
     claim |= {"curve": "training loss", "horizon": 2}
     claim["readings"][0]["region"] = [0.1, None]
     assert validate(document) == document
+
+
+def test_evidence_from_before_charts_is_accepted() -> None:
+    document = deepcopy(evidence())
+    for claim in document["claims"]:
+        del claim["charts"]
+    assert validate(document) == document
+    assert not parse(page(document)).all(css="charts")
+
+
+def test_series_may_be_empty_or_without_ends() -> None:
+    document = deepcopy(evidence())
+    panel(document)["series"][0] |= {"x": [], "y": [], "low": [], "high": []}
+    panel(document)["series"][1]["low"] = []
+    assert validate(document) == document
+
+
+def test_chart_of_gives_back_what_the_claim_drew() -> None:
+    for drawn_chart in [*drawn.layers([]), *drawn.rates([]), *drawn.sigmoid()]:
+        found = chart_of(json.loads(json.dumps(drawn_chart.to_json())))
+        assert found.to_json() == json.loads(json.dumps(drawn_chart.to_json()))
+        assert found.panels[0].ticks == drawn_chart.panels[0].ticks
 
 
 def test_write_and_load(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_claims_without_figures_say_why(root: Node) -> None:
 
 def test_trials_missing_from_the_evidence_leave_gaps() -> None:
     root = parse(page(changed(trials={})))
-    assert not root.all("figure")
+    assert not [figure for figure in root.all("figure") if "Arms in" in figure.one("legend").text]
     assert len(root.all("article")) == len(claims())
 
 

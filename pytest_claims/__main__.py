@@ -1,0 +1,79 @@
+"""Commands beside pytest: `python -m pytest_claims store export FILE`, `store import FILE`, `publish`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_claims.archive import Archive, ArchiveError, export, replace_file
+from pytest_claims.options import DEFAULT_REPORT, DEFAULT_STORE
+from pytest_claims.publishing import publish
+from pytest_claims.report import EvidenceError
+from pytest_claims.store import Store, StoreError
+
+REFUSALS = (ArchiveError, EvidenceError, StoreError)
+STORE: dict[str, Any] = {"type": Path, "default": DEFAULT_STORE, "metavar": "FILE"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it did what it is for, 1 if it refused, with the reason on standard error."""
+    given = _parser().parse_args(arguments)
+    try:
+        for line in given.run(given):
+            print(line)
+    except REFUSALS as error:
+        print(f"error: {error}".replace("--claims-store", "--store"), file=sys.stderr)  # pytest's name for it
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pytest_claims", description="Evidence of claims, beside pytest.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_store(commands)
+    _add_publish(commands)
+    return parser
+
+
+def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    store = commands.add_parser("store", help="take finished trials from one store to another")
+    verbs = store.add_subparsers(required=True, metavar="VERB")
+    for name, run, words in (
+        ("export", _export, "write all trials of the store into an archive"),
+        ("import", _import, "add the trials of an archive to the store"),
+    ):
+        verb = verbs.add_parser(name, help=words)
+        verb.add_argument("archive", type=Path, metavar="ARCHIVE", help="such as trials.jsonl.xz")
+        verb.add_argument("--store", **STORE, help="finished trials (default: %(default)s)")
+        verb.set_defaults(run=run)
+
+
+def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("publish", help="publish the evidence of a run, its trials and the claims table")
+    add: Any = command.add_argument
+    add("--report", type=Path, default=DEFAULT_REPORT, metavar="DIR", help="of the run (default: %(default)s)")
+    add("--store", **STORE, help="the run's finished trials (default: %(default)s)")
+    add("--to", type=Path, default="reports/published", metavar="DIR", help="default: %(default)s")
+    add("--table", type=Path, default="docs/claims.md", metavar="FILE", help="default: %(default)s")
+    command.set_defaults(run=lambda given: publish(given.report, given.store, to=given.to, table=given.table))
+
+
+def _export(given: argparse.Namespace) -> list[str]:
+    if not given.store.exists():
+        raise StoreError(f"{given.store}: no such file; name the store with --store")
+    with Store(given.store) as store:
+        content = export(store)
+        replace_file(given.archive, content)
+        return [f"{given.archive}: {store.count()} trials, {len(content) / 1e6:.3g} MB"]
+
+
+def _import(given: argparse.Namespace) -> list[str]:
+    trials = Archive.open(given.archive).read()
+    with Store(given.store) as store:
+        new = store.add(trials)
+    return [f"{given.store}: {new} new, {len(trials) - new} already there"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""From the report of a run to the evidence that a project publishes: the document, its trials and the claims table."""
+
+import json
+from pathlib import Path
+
+from pytest_claims.archive import ArchiveError, MissingTrials, export, replace_file
+from pytest_claims.claims_table import claims_table
+from pytest_claims.published import EVIDENCE, TRIALS
+from pytest_claims.report import load
+from pytest_claims.report.files import EVIDENCE as REPORTED
+from pytest_claims.store import Store
+from pytest_claims.trial import Json
+
+MOST_BYTES = 5_000_000
+"""For all files together, as version control keeps every one of them for ever."""
+
+
+class TooLarge(ArchiveError):
+    """What would be published is more than version control should keep."""
+
+
+def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
+    """Publish the run that a report tells of, all or nothing.
+
+    Args:
+        report: Directory of the report.
+        store: Where the run's trials are.
+        to: Directory for the evidence and its trials.
+        table: File for the claims table.
+
+    Returns:
+        What was written, a line a file.
+
+    Raises:
+        EvidenceError: There is no report, or it cannot be used.
+        ArchiveError: A trial is missing, the files are too large or cannot be written.
+        StoreError: From the store.
+    """
+    evidence = load(report / REPORTED)
+    if not store.exists():
+        raise MissingTrials(f"{store}: no such file; name the store that the run used with --store")
+    with Store(store) as opened:
+        trials = export(opened, trials_of(evidence))
+    document = json.dumps(evidence, allow_nan=False, separators=(",", ":")) + "\n"
+    files = {
+        to / EVIDENCE: document.encode(),
+        to / TRIALS: trials,
+        table: claims_table(evidence).encode(),
+    }
+    sizes = [f"{path}, {len(content) / 1e6:.3g} MB" for path, content in files.items()]
+    if (total := sum(map(len, files.values()))) > MOST_BYTES:
+        raise TooLarge(
+            f"{total / 1e6:.3g} MB to publish ({'; '.join(sizes)}): at most {MOST_BYTES / 1e6:g} MB, as they stay in "
+            "version control for ever; publish a run of fewer claims or seeds"
+        )
+    for path, content in files.items():
+        replace_file(path, content)
+    return sizes
+
+
+def trials_of(evidence: Json) -> set[tuple[str, int]]:
+    """(key, horizon) of every trial that a claim used.
+
+    Raises:
+        MissingTrials: The evidence itself lacks one, as a run says that could not read its store.
+    """
+    used = {key for claim in evidence["claims"] for keys in claim["trials"].values() for key in keys}
+    if missing := sorted(used - set(evidence["trials"])):
+        raise MissingTrials(
+            f"evidence: trial {missing[0]} is named by a claim and not among the trials; run the claims again"
+        )
+    return {(key, evidence["trials"][key]["horizon"]) for key in used}
