@@ -12,6 +12,7 @@ from bnmodels.seeding import generator
 
 BATCHES = (4, 8, 16, 32, 64, 128, 256, 512)
 DRAWS = 192
+"""Batches of each size, at most; fewer where all of them would draw each image more than 20 times."""
 MEAN, DEVIATION = "mean", "deviation"
 
 
@@ -19,10 +20,10 @@ MEAN, DEVIATION = "mean", "deviation"
 def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace] | None:
     """Spread over random batches of the mean, and of the standard deviation, that each norm computes.
 
-    192 batches of each size in `BATCHES`, drawn with replacement from `bench.precise_images`, go through the network in
-    training mode, so that a later norm sees the noise of the earlier ones. The spread is the standard deviation over
-    batches, in the channel's own standard deviation (that of the largest batches), pooled over channels as root mean
-    square.
+    192 batches of each size in `BATCHES` (fewer of few images), drawn with replacement from `bench.precise_images`, go
+    through the network in training mode, so that a later norm sees the noise of the earlier ones. The spread is the
+    standard deviation over batches, in the channel's own standard deviation (that of the largest batches), pooled over
+    channels as root mean square.
 
     Returns:
         By `mean` and `deviation`: for each batch size, a number for each place. None if one is not finite.
@@ -35,7 +36,7 @@ def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace]
     own: list[Tensor] = []
     for size in reversed(BATCHES):
         moments: list[list[tuple[Tensor, Tensor]]] = []
-        for _ in range(DRAWS):
+        for _ in range(draws(len(bench.precise_images))):
             seen.clear()
             chosen = torch.randint(len(bench.precise_images), (size,), generator=draw)
             twin(bench.scaled(bench.precise_images[chosen.to(bench.precise_images.device)], network.dtype))
@@ -49,6 +50,11 @@ def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace]
         hook.remove()
     finite = all(math.isfinite(value) for values in rows.values() for row in values for value in row)
     return {name: tuple(values) for name, values in rows.items()} if finite else None
+
+
+def draws(images: int) -> int:
+    """Batches of each size that are drawn from so many images."""
+    return max(8, min(DRAWS, 20 * images // sum(BATCHES)))
 
 
 def _keep(seen: list[Tensor]) -> Any:

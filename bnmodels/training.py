@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812  # its usual name
 from bnmodels import data
 from bnmodels.history import LAST_STEPS, History, blocks
 from bnmodels.lenet import Architecture, build
-from bnmodels.noise import BATCHES, DRAWS, batch_noise
+from bnmodels.noise import BATCHES, batch_noise, draws
 from bnmodels.plain import build_plain
 from bnmodels.probes import Bench, Network, Probe, mean_square, probe, short
 from bnmodels.recipe import DTYPES, Recipe
@@ -48,7 +48,7 @@ def cost(recipe: Recipe, horizon: int) -> float:
         if recipe.precise_after(epoch) and recipe.training_accuracy:
             evaluated += precise
     evaluated += SHAKEN * sum(epoch <= horizon for epoch in recipe.flatness_epochs)
-    evaluated += DRAWS * sum(BATCHES) * sum(epoch <= horizon for epoch in recipe.noise_epochs)
+    evaluated += draws(precise) * sum(BATCHES) * sum(epoch <= horizon for epoch in recipe.noise_epochs)
     return (trained + evaluated / 3) / NETWORK_EPOCH
 
 
