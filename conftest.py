@@ -60,8 +60,8 @@ def _scales(config: pytest.Config) -> dict[str, Scale]:
             name="standard",
             looks=FIRST_LOOK,
             judged=True,
-            scope="on 20,000 images",
-            prepare=partial(protocol, train_images=20_000, precise_images=10_000),
+            scope="on 16,000 images",
+            prepare=partial(protocol, train_images=16_000, precise_images=10_000),
             examples=100,
         ),
         Scale(

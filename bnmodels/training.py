@@ -64,7 +64,8 @@ def train(recipe: Recipe, *, seed: int, horizon: int, device: str, data_dir: Pat
 
     Returns:
         The history. A loss that is not finite ends the run at once and is an outcome, not an error. So is a run that is
-        given up: one whose loss stood above 1.25 ln 10, worse than guessing, on average over each of two epochs in a row.
+        given up: one whose mean loss is above 1.25 ln 10, worse than guessing, over each of two epochs in a row and over the
+        last 100 steps.
 
     Raises:
         ValueError: More images asked for than there are, or a horizon below 1.
@@ -158,10 +159,11 @@ class _Course:
 
     @property
     def hopeless(self) -> bool:
-        """Whether each of the last two epochs was worse than guessing."""
+        """Whether each of the last two epochs was worse than guessing, and the last 100 steps, too."""
         size = self.recipe.steps_per_epoch
         epochs = [self.losses[-size:], self.losses[-2 * size : -size]]
-        return all(len(losses) == size and _mean(losses) > HOPELESS for losses in epochs)
+        worse = all(len(losses) == size and _mean(losses) > HOPELESS for losses in epochs)
+        return worse and self.tails[-1] > HOPELESS
 
     def stopped(self, network: Network, *, diverged: bool) -> History:
         """The history of a run that ends here: the epochs it does not reach hold what the network does now."""

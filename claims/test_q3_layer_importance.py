@@ -14,11 +14,7 @@ from .measures import LOG2_E, PP, Runs, e, mean, p
 
 LAYERS = range(1, PLACES + 1)
 ARMS = {"complete": bn_lenet()} | {f"without {place}": without_norm(place) for place in LAYERS}
-HORIZON = {"smoke": 8, "full": 8}
-WHY_NOT = {
-    "standard": "It reads epochs 2, 4 and 8 of 469 steps and turns on how far training has come by then; standard has "
-    "half of those steps."
-}
+HORIZON = {"smoke": 8, "standard": 8, "full": 8}
 RIVALS = {f"first over {place}": place for place in LAYERS if place > 1}
 
 
@@ -76,7 +72,6 @@ def accuracy_by_layer(seeds: Sequence[Runs]) -> list[Chart]:
         place="Exercise 3",
         arms=ARMS,
         horizon=HORIZON,
-        why_not=WHY_NOT,
         rivals=tuple(RIVALS),
         effects=lambda runs: {name: cost_e(runs, 1) - cost_e(runs, place) for name, place in RIVALS.items()},
         unit=0.25,
@@ -102,7 +97,6 @@ LOSSES = {name: Also(loss, "nats, epochs 2, 4, 8") for name, loss in each(cost_l
         place="Exercise 3",
         arms=ARMS,
         horizon=HORIZON,
-        why_not=WHY_NOT,
         rivals=tuple(RIVALS),
         effects=lambda runs: {name: cost_p(runs, 1) - cost_p(runs, place) for name, place in RIVALS.items()},
         unit=0.3 * PP,
@@ -129,7 +123,6 @@ def earlier_matters(cost: Callable[..., float], runs: Runs) -> float:
         place="Exercise 3",
         arms=ARMS,
         horizon=HORIZON,
-        why_not=WHY_NOT,
         effect=partial(earlier_matters, cost_p),
         delta=0.0,
         unit=0.3 * PP,
@@ -157,7 +150,6 @@ def fading(cost: Callable[..., float], runs: Runs) -> float:
         place="Exercise 3",
         arms=ARMS,
         horizon=HORIZON,
-        why_not=WHY_NOT,
         effect=partial(fading, cost_p),
         delta=0.3 * PP,
         unit=0.3 * PP,
@@ -185,7 +177,6 @@ def excess(runs: Runs, place: int) -> float:
         place="Exercise 3 (implied)",
         arms=ARMS,
         horizon=HORIZON,
-        why_not=WHY_NOT,
         effect=lambda runs: excess(runs, 1) - mean([excess(runs, place) for place in (2, 3, 4)]),
         delta=0.25,
         unit=0.25,

@@ -14,8 +14,7 @@ from .lite import arm, gap, late, shrinkage
 from .measures import EARLY, LOG2_E, PP, Runs, e, final_e, mean, rms
 
 ARMS = {name: arm(name) for name in ("BN", "fixed")}
-TO_THE_END = {"smoke": 10, "full": 10}
-WHY_NOT = {"standard": "It speaks of the end of training, 4,690 steps; standard ends after half of them."}
+TO_THE_END = {"smoke": 10, "standard": 10, "full": 10}
 
 
 def gap_e(runs: Runs, epochs: Sequence[int]) -> float:
@@ -60,7 +59,6 @@ def test_affine_parameters_help_early(verdict: Verdict) -> None:
         place="Exercise 5",
         arms=ARMS,
         horizon=TO_THE_END,
-        why_not=WHY_NOT,
         effect=shrinkage,
         delta=0.3 * PP,
         unit=0.3 * PP,
@@ -87,7 +85,6 @@ def test_gap_shrinks(verdict: Verdict) -> None:
         place="Exercise 5",
         arms=ARMS,
         horizon=TO_THE_END,
-        why_not=WHY_NOT,
         effect=lambda runs: gap(runs, late(runs)),
         margin=0.3 * PP,
         unit=0.3 * PP,
@@ -145,7 +142,6 @@ def more(place: int) -> Callable[[Runs], float]:
         place="Exercise 5",
         arms={"BN": bn_lenet()},
         horizon=TO_THE_END,
-        why_not=WHY_NOT,
         parts={name: Greater(delta=0.1) for name in DEPARTURES},
         effects=lambda runs: {name: departure(runs, *which) for name, which in DEPARTURES.items()},
         unit=0.1,
@@ -165,7 +161,7 @@ def test_parameters_depart(verdict: Verdict) -> None:
         statement="Gamma departs from 1 further than beta departs from 0.",
         place="Exercise 5",
         arms={"BN": bn_lenet()},
-        horizon={"smoke": 10, "standard": 10, "full": 10},
+        horizon=TO_THE_END,
         effect=lambda runs: mean([more(place)(runs) for place in range(1, PLACES + 1)]),
         delta=0.05,
         unit=0.05,
