@@ -1,8 +1,10 @@
 r"""Batch norm's half that subtracts the mean."""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from bnmodels.norms.running import Running, beside, check_batch
 
@@ -20,40 +22,18 @@ class CenterOnly(Running):
 
     Source: "mean-only batch normalization", Salimans & Kingma 2016, section 4, there with weight normalization.
 
-    Args:
-        num_features: Channels.
-        eps: Taken for the sake of batch norm's signature; nothing is divided.
-        momentum: Weight of the newest batch in the running mean, None for the cumulative average.
-        affine: Whether there are gamma (`weight`) and beta (`bias`).
-        track_running_stats: Whether there is a running mean; without one, evaluation uses the batch.
-        dtype: Of parameters and buffers.
-
     Raises:
         ValueError: In training, fewer than two values per channel, or another number of channels.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        *,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(**({"mean": torch.zeros(num_features, dtype=dtype)} if track_running_stats else {}))
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.track_running_stats = track_running_stats
-        self.weight = nn.Parameter(torch.ones(num_features, dtype=dtype)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(num_features, dtype=dtype)) if affine else None
+    KEEPS: ClassVar = {"mean": 0.0}
 
     def forward(self, x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "batch channels *positions"]:
         """Centre; in training also move the running mean."""
         if self.training or not self.track_running_stats:
             check_batch(x, self.num_features)
             mean = x.mean([axis for axis in range(x.dim()) if axis != 1])
-            if self.training and self.track_running_stats:
+            if self.training:
                 self.track(self.momentum, mean=mean)
         else:
             mean = self.get_buffer("running_mean")

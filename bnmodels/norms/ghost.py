@@ -1,8 +1,11 @@
 r"""Batch norm over parts of a batch."""
 
+import operator
+from typing import Any, ClassVar
+
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
 from bnmodels.norms.running import Running, check_batch
@@ -27,35 +30,23 @@ class GhostBatchNorm(Running):
     Args:
         num_features: Channels.
         group_size: Images a group, at least 2; None takes the whole batch.
-        eps: Added to the variance.
-        momentum: Weight of the newest batch in the running statistics, None for the cumulative average.
-        affine: Whether there are gamma (`weight`) and beta (`bias`).
-        dtype: Of parameters and buffers.
+        options: As `Running` takes them.
 
     Raises:
         ValueError: A group size below 2; in training, a group of fewer than two values per channel.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        *,
-        group_size: int | None,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(mean=torch.zeros(num_features, dtype=dtype), var=torch.ones(num_features, dtype=dtype))
+    KEEPS: ClassVar = {"mean": 0.0, "var": 1.0}
+
+    def __init__(self, num_features: int, *, group_size: int | None, **options: Any) -> None:
+        super().__init__(num_features, **options)
         if group_size is not None and group_size < 2:
             raise ValueError(f"group_size={group_size}: a variance needs at least 2 images")
-        self.num_features, self.group_size, self.eps, self.momentum = num_features, group_size, eps, momentum
-        self.weight = nn.Parameter(torch.ones(num_features, dtype=dtype)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(num_features, dtype=dtype)) if affine else None
+        self.group_size = group_size
 
     def forward(self, x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "batch channels *positions"]:
         """Normalise; in training group by group, which moves the running statistics once."""
-        if not self.training:
+        if not self.training and self.track_running_stats:
             mean, var = self.get_buffer("running_mean"), self.get_buffer("running_var")
             return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
         check_batch(x, self.num_features)
@@ -64,11 +55,9 @@ class GhostBatchNorm(Running):
         parts = [(x[:whole], size)] + ([(x[whole:], len(x) - whole)] if whole < len(x) else [])
         outputs, means, variances = zip(*(self._groups(part, n) for part, n in parts), strict=True)
         weights = [len(part) / len(x) for part, _ in parts]
-        self.track(
-            self.momentum,
-            mean=sum(w * m for w, m in zip(weights, means, strict=True)),
-            var=sum(w * v for w, v in zip(weights, variances, strict=True)),
-        )
+        if self.training:
+            mean, var = (sum(map(operator.mul, weights, of_parts)) for of_parts in (means, variances))
+            self.track(self.momentum, mean=mean, var=var)
         return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
     def _groups(self, x: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:

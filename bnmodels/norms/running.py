@@ -1,35 +1,65 @@
 """Running statistics that the norms of this package share: kept in buffers, moved by each training batch."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class Running(nn.Module):
-    """What an evaluation normalises by: averages over training batches, of the statistics that a norm names.
+    """What the norms have in common: channels, gamma and beta, and the averages that an evaluation normalises by.
 
-    As torch's batch norm has it: buffers `running_*` and `num_batches_tracked`, `momentum` the weight of the newest batch
-    or None for the cumulative average.
+    As torch's batch norm has it: buffers `running_*` and `num_batches_tracked`, parameters `weight` (gamma) and `bias`
+    (beta).
+
+    Args:
+        num_features: Channels.
+        eps: Added to a variance.
+        momentum: Weight of the newest batch in the running statistics, None for the cumulative average.
+        affine: Whether there are gamma and beta.
+        track_running_stats: Whether there are running statistics; without them, evaluation uses the batch.
+        dtype: Of parameters and buffers.
     """
+
+    KEEPS: ClassVar[Mapping[str, float]] = {}
+    """The statistics that are averaged -> what they are before any batch."""
 
     num_batches_tracked: Tensor
 
-    def __init__(self, **start: Tensor) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
-        self._start = {name: float(value.flatten()[0]) for name, value in start.items()}
-        for name, value in start.items():
-            self.register_buffer(f"running_{name}", value)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.track_running_stats = track_running_stats
+        if track_running_stats:
+            for name, start in self.KEEPS.items():
+                self.register_buffer(f"running_{name}", torch.full((num_features,), start, dtype=dtype))
         self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long))
+        self.weight = nn.Parameter(torch.ones(num_features, dtype=dtype)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(num_features, dtype=dtype)) if affine else None
 
     def reset_running_stats(self) -> None:
         """Forget every batch."""
-        for name, value in self._start.items():
-            self.get_buffer(f"running_{name}").fill_(value)
+        if self.track_running_stats:
+            for name, start in self.KEEPS.items():
+                self.get_buffer(f"running_{name}").fill_(start)
         self.num_batches_tracked.zero_()
 
     @torch.no_grad()
     def track(self, momentum: float | None, **new: Float[Tensor, " channels"]) -> None:
-        """Take a batch's statistics in."""
+        """Take a batch's statistics in, if there are running ones."""
+        if not self.track_running_stats:
+            return
         self.num_batches_tracked += 1
         weight = momentum if momentum is not None else 1 / float(self.num_batches_tracked)
         for name, value in new.items():

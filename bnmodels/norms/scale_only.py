@@ -1,8 +1,10 @@
 r"""Batch norm's half that divides by the standard deviation."""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from bnmodels.norms.running import Running, beside, check_batch
 
@@ -23,33 +25,11 @@ class ScaleOnly(Running):
 
     Source: Ioffe & Szegedy 2015, Algorithm 1, without its centring step.
 
-    Args:
-        num_features: Channels.
-        eps: Added to the variance.
-        momentum: Weight of the newest batch in the running variance, None for the cumulative average.
-        affine: Whether there are gamma (`weight`) and beta (`bias`).
-        track_running_stats: Whether there is a running variance; without one, evaluation uses the batch.
-        dtype: Of parameters and buffers.
-
     Raises:
         ValueError: In training, fewer than two values per channel, or another number of channels.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        *,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(**({"var": torch.ones(num_features, dtype=dtype)} if track_running_stats else {}))
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.track_running_stats = track_running_stats
-        self.weight = nn.Parameter(torch.ones(num_features, dtype=dtype)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(num_features, dtype=dtype)) if affine else None
+    KEEPS: ClassVar = {"var": 1.0}
 
     def forward(self, x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "batch channels *positions"]:
         """Scale; in training also move the running variance."""
@@ -57,7 +37,7 @@ class ScaleOnly(Running):
             count = check_batch(x, self.num_features)
             over = [axis for axis in range(x.dim()) if axis != 1]
             var = (x - x.mean(over, keepdim=True)).square().mean(over)
-            if self.training and self.track_running_stats:
+            if self.training:
                 self.track(self.momentum, var=var * (count / (count - 1)))
         else:
             var = self.get_buffer("running_var")
