@@ -15,15 +15,20 @@ FIRST_RATE = -1
 """Where a search starts: 0.5."""
 
 TUNING_EPOCHS = 4
-"""Epochs after which a rate is scored: fewer than judge, so that all arms can be tuned within the budget."""
+"""Epochs after which a rate is scored: fewer than judge, so that arms with BN can be tuned within the budget."""
+WHOLE = 10
+"""The same for arms that stand on a plateau for epochs: the length that judges."""
+LEARNED = 0.5
+"""P up to which a rate has shown nothing."""
 HELD_OUT = 5_000
 
 
-def own_best(recipe: Callable[..., Recipe]) -> Tuned:
+def own_best(recipe: Callable[..., Recipe], *, epochs: int = TUNING_EPOCHS) -> Tuned:
     """An arm at its own best rate 2^k: the highest mean P on 5,000 training images that it did not see, seeds 2000 to 2002.
 
     Args:
         recipe: Takes the rate as `lr`.
+        epochs: After which a rate is scored.
     """
 
     def candidate(rate: float) -> Recipe:
@@ -33,7 +38,7 @@ def own_best(recipe: Callable[..., Recipe]) -> Tuned:
             train_images=60_000 - HELD_OUT,
             test_images=HELD_OUT,
             held_out=True,
-            precise_epochs=(TUNING_EPOCHS,),
+            precise_epochs=(epochs,),
             **unmeasured,
         )
 
@@ -43,7 +48,8 @@ def own_best(recipe: Callable[..., Recipe]) -> Tuned:
         candidate=candidate,
         recipe=lambda rate: recipe(lr=rate),
         score=final_p,
-        horizon=dict.fromkeys(("smoke", "full", "wide"), TUNING_EPOCHS),
+        horizon=dict.fromkeys(("smoke", "full", "wide"), epochs),
+        floor=LEARNED,
     )
 
 

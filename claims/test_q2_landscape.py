@@ -12,7 +12,7 @@ from pytest_claims import Also, Arm, Interaction, Superiority, Verdict
 
 from .arms import SHAKEN_EPOCHS, SHAKEN_RATES, bn_lenet, lenet, plain
 from .measures import PP, Runs, final_p, growth, mean, slope
-from .rates import GRID, fates, largest_stable, next_rate, own_best, rate_arm
+from .rates import GRID, WHOLE, fates, largest_stable, next_rate, own_best, rate_arm
 
 TO_THE_END = {"smoke": 10, "full": 10}
 DEEP = {"smoke": 2, "standard": 2, "full": 2}
@@ -179,8 +179,8 @@ def test_larger_rates_end_flatter(verdict: Verdict) -> None:
         statement="Batch norm generalises better, each network at its own best rate.",
         place="Exercise 2",
         arms={
-            "BN": own_best(bn_lenet),
-            "none": own_best(lenet),
+            "BN": own_best(bn_lenet, epochs=WHOLE),
+            "none": own_best(lenet, epochs=WHOLE),
         },
         horizon={"smoke": 20, "wide": 20},
         why_not={

@@ -20,7 +20,8 @@ class Tuned:
     """An arm at its own best setting, such as a learning rate.
 
     The search climbs: from `start` it tries the neighbours of the best setting so far, until both neighbours of the best
-    have been tried or the grid ends. It finds the best of the grid where scores have one peak.
+    have been tried or the grid ends. It finds the best of the grid where scores have one peak. While no setting scores above
+    `floor` there is nothing to climb, and the search widens both ways.
 
     Attributes:
         settings: The grid, in ascending order.
@@ -30,6 +31,7 @@ class Tuned:
         score: Of a candidate's run; the highest mean over seeds is best, of equals the lowest setting.
         horizon: Epochs of a candidate at each scale.
         seeds: Of the candidates' runs.
+        floor: A mean score up to which a setting has shown nothing.
     """
 
     settings: Sequence[float]
@@ -39,6 +41,7 @@ class Tuned:
     score: Callable[[Any], float]
     horizon: Mapping[str, int]
     seeds: Sequence[int] = TUNING_SEEDS
+    floor: float = -math.inf
 
     def __post_init__(self) -> None:
         if list(self.settings) != sorted(set(self.settings)) or self.start not in self.settings:
@@ -55,14 +58,16 @@ class Tuned:
         """The settings to try next; none when the search has ended."""
         if self.start not in scores:
             return [self.start]
-        at = self.settings.index(self.best(scores))
-        neighbours = (self.settings[i] for i in (at - 1, at + 1) if 0 <= i < len(self.settings))
+        best = self.best(scores)
+        low = high = self.settings.index(best)
+        if mean(scores[best]) <= self.floor:
+            low, high = self.settings.index(min(scores)), self.settings.index(max(scores))
+        neighbours = (self.settings[i] for i in (low - 1, high + 1) if 0 <= i < len(self.settings))
         return [setting for setting in neighbours if setting not in scores]
 
     def best(self, scores: Scores) -> float:
         """The setting with the highest mean score."""
-        means = {setting: math.fsum(of) / len(of) for setting, of in scores.items()}
-        return max(sorted(means), key=lambda setting: means[setting])
+        return max(sorted(scores), key=lambda setting: mean(scores[setting]))
 
     def scored(self, run: Run) -> float:
         """The score of a run; one that is not a number loses to all."""
@@ -79,4 +84,10 @@ class Tuned:
             "score": getattr(self.score, "__name__", repr(self.score)),
             "horizon": dict(self.horizon),
             "seeds": list(self.seeds),
+            "floor": self.floor if math.isfinite(self.floor) else None,
         }
+
+
+def mean(values: Sequence[float]) -> float:
+    """Over seeds."""
+    return math.fsum(values) / len(values)

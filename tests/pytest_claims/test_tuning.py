@@ -71,6 +71,14 @@ def test_search_ends_at_the_edge_of_the_grid() -> None:
     assert made.trials["best"].recipe == Recipe(gain=0.25)
 
 
+def test_search_widens_while_nothing_is_learned() -> None:
+    arm = tuned(floor=0.2)
+    assert settings(plan({1.0: 0.1, 0.5: 0.1, 2.0: 0.15}, arm=arm)) == [0.25, 0.5, 1.0, 2.0, 4.0]
+    everywhere = dict.fromkeys(GRID, 0.1)
+    assert plan(everywhere, arm=arm).trials["best"].recipe == Recipe(gain=0.25)  # of equals the lowest
+    assert plan(everywhere | {4.0: 0.9}, arm=arm).trials["best"].recipe == Recipe(gain=4.0)
+
+
 def test_tuning_counts_with_the_first_seed() -> None:
     scores = {1.0: 0.5, 0.5: 0.4, 2.0: 0.4}
     assert len(plan(scores).trials) == 9 + 1
