@@ -7,7 +7,7 @@ import numpy as np
 
 from pytest_claims import statistics
 from pytest_claims.chart import Chart
-from pytest_claims.claim import Outcome, Statistical, Superiority
+from pytest_claims.claim import Claim, Outcome, Runs, Statistical, Superiority
 from pytest_claims.family import Decision
 from pytest_claims.plan import SeedPlan
 from pytest_claims.statistics import ALPHA, LOOKS, Array, PValues
@@ -93,7 +93,7 @@ def verdict_of(
         return Verdict(claim=claim, outcome=values.outcome, scale=scale.name, scope=scope, reason=values.reason)
     try:
         also = _further(claim, plans)
-        charts = _charts(claim, plans)
+        charts = drawn(claim, [plan.runs for plan in plans])
     except Undecidable as error:
         return verdict_of(claim, scale, error)
     seeds = values.shape[-1]
@@ -130,9 +130,14 @@ def _further(claim: Statistical, plans: Sequence[SeedPlan]) -> tuple[Reading, ..
         raise Undecidable(Outcome.ERROR, reason) from error
 
 
-def _charts(claim: Statistical, plans: Sequence[SeedPlan]) -> Sequence[Chart]:
+def drawn(claim: Claim, seeds: Sequence[Runs]) -> Sequence[Chart]:
+    """What the claim draws from the runs of its seeds.
+
+    Raises:
+        Undecidable: The claim's own function raised.
+    """
     try:
-        return claim.charts([plan.runs for plan in plans]) if claim.charts else ()
+        return claim.charts(seeds) if claim.charts else ()
     except Exception as error:  # as in `effects`
         reason = f"Its charts cannot be drawn: {type(error).__name__}: {error}."
         raise Undecidable(Outcome.ERROR, reason) from error

@@ -230,7 +230,7 @@ class Harness:
                 report.longrepr = str(verdict)  # pytest would cut it short
         else:
             verdict = self._property_verdict(claim, report, call)
-            if report.when == "call" and verdict.outcome in (Outcome.SUPPORTED, Outcome.REFUTED):
+            if report.when == "call" and verdict.outcome is not Outcome.NOT_JUDGED:
                 report.outcome = "passed" if verdict.as_expected else "failed"
                 if report.passed:
                     report.longrepr = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_claims.claim import Claim, Outcome
+from pytest_claims.judgement import Undecidable, drawn
 from pytest_claims.tally import Worst
 from pytest_claims.trial import Scale
 from pytest_claims.verdict import Verdict
@@ -29,8 +30,11 @@ def property_verdict(
         scope=f"{scale.examples} examples",
         reason="No example broke its bound.",
         worst=worst,
-        charts=claim.charts([]) if claim.charts else (),
     )
+    try:
+        verdict = replace(verdict, charts=drawn(claim, []))
+    except Undecidable as undecidable:
+        error, checked = undecidable, False
     if skipped:
         return replace(verdict, outcome=Outcome.NOT_JUDGED, reason=str(error or ""))
     if error is None:

@@ -105,3 +105,12 @@ def test_property_hypothesis(pytester: pytest.Pytester, limit: int, outcome: str
     (claim,) = project.evidence(at)["claims"]
     assert claim["outcome"] == outcome
     assert claim["worst"]["halves"]["checks"] > 5
+
+
+def test_property_whose_charts_raise(pytester: pytest.Pytester) -> None:
+    """The check passed, but the evidence is not whole: an error, and the report is written all the same."""
+    at = project.write(pytester, _property('tally.within("x", 0.5, 1.0)', more=", charts=lambda seeds: seeds[0]"))
+    result = project.run(pytester)
+    result.assert_outcomes(failed=1)
+    assert "Its charts cannot be drawn: IndexError" in result.stdout.str()
+    assert project.outcomes(at) == {"Q9.1": "ERROR"}
