@@ -51,7 +51,7 @@ PAIRS = {f"{one} - {other}": ahead(one, other) for one, other in AS_WRITTEN}
         measure=P_END,
         scaling=100,
         also={f"{one} - {other}, as described": ahead(one, other) for one, other in AS_DESCRIBED}
-        | {f"{one} - {other}, E": Also(ahead(one, other, final=final_e), LOG2_E) for one, other in AS_WRITTEN},
+        | {f"{other} - {one}, E": Also(ahead(one, other, final=final_e), LOG2_E) for one, other in AS_WRITTEN},
         reported={"bias in none": 0.9821, "bias in linear": 0.9869, "bias in conv": 0.9824},
         erratum="The write-up's code gives convolutions a bias when it says 'conv' is removed, linear layers one when it says "
         "'linear' is removed, and none at all when it says 'none' is. The arms here are named by what they have.",

@@ -108,7 +108,9 @@ def attribution(seeds: Sequence[Runs]) -> list[Chart]:
                 for layer in LAYERS
             },
             **{
-                f"contribution, layer {layer}, epoch {epoch}": partial(shapley, layer=layer, value=p, epochs=[epoch])
+                f"contribution, layer {layer}, epoch {epoch}": Also(
+                    partial(shapley, layer=layer, value=p, epochs=[epoch]), "pp of P", 100
+                )
                 for layer in LAYERS
                 for epoch in LAYERS_READ_AT
             },

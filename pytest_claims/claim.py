@@ -42,14 +42,17 @@ class Arm:
     Attributes:
         recipe: What is trained.
         seed_offset: Added to the seed; an arm that must not share initial values and data order has one of its own.
+        epochs: Trained at most, where fewer than the claim's are read.
     """
 
     recipe: Any
     seed_offset: int = 0
+    epochs: int | None = None
 
     def parameters(self) -> Json:
         """What is trained, for the manifest."""
-        return describe(self.recipe) | {"seed_offset": self.seed_offset}
+        shorter = {} if self.epochs is None else {"epochs": self.epochs}
+        return describe(self.recipe) | {"seed_offset": self.seed_offset} | shorter
 
 
 Search = Callable[[Mapping[str, Run]], Mapping[str, Arm]]
@@ -189,6 +192,8 @@ class Statistical(Claim):
             if isinstance(arm, Tuned):
                 if missing := set(self.horizon) - set(arm.horizon):
                     raise ValueError(f"{self.id}: arm {name}: no tuning horizon for {', '.join(sorted(missing))}")
+            elif arm.epochs is not None and arm.epochs < 1:
+                raise ValueError(f"{self.id}: arm {name}: epochs={arm.epochs}: at least 1 epoch")
             elif not 0 <= arm.seed_offset <= FIRST_TUNING_SEED - max(statistics.LOOKS):
                 raise ValueError(
                     f"{self.id}: arm {name}: seed_offset={arm.seed_offset}: 0 to "

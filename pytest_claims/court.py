@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -81,8 +81,18 @@ class Court:
         return self.scale.judged and self.looks[0] in statistics.LOOKS
 
     def next_batch(self) -> Batch:
-        """What the first look wants, given what is stored."""
-        return self._batch(self.claims, self.looks[0])
+        """What the next look lacks, given what is stored: the first one, or a later one of claims still undecided."""
+        todo = self.wanted(self.looks[0])
+        if not todo.trials and len(self.looks) > 1:
+            verdicts = replace(self, executor=None).sit()
+            undecided = [claim for claim in self.claims if verdicts[claim.id].outcome is Outcome.INCONCLUSIVE]
+            later = (self._batch(undecided, look) for look in self.looks[1:])
+            todo = next((batch for batch in later if batch.trials), todo)
+        return todo
+
+    def wanted(self, look: int) -> Batch:
+        """What all claims want for a look."""
+        return self._batch(self.claims, look)
 
     def expected_seconds(self, todo: Batch, workers: int) -> float | None:
         """From the timings in the store; None where there are none."""

@@ -84,7 +84,7 @@ class Hearing:
     published: Published | None = None
 
     def plan(self, selected: Sequence[Statistical]) -> str:
-        """What the first look would train, in one line.
+        """What the next look would train, in one line.
 
         Raises:
             ArchiveError: The published trials are wanted and damaged.
@@ -142,10 +142,9 @@ class Hearing:
         archive = self.published.archive() if self.published and not self.options.fresh else None
         if archive is None:
             return study
-        last = replace(self.options.scale, looks=self.options.scale.looks[-1:])
 
         def in_the_end(study: Study) -> Batch:
-            return replace(self._court(claims, store, bar, study), scale=last).next_batch()
+            return self._court(claims, store, bar, study).wanted(self.options.scale.looks[-1])
 
         supplied = supply(archive, store, study, wanted=in_the_end, train=self.options.train)
         if supplied.taken:

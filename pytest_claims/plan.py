@@ -58,7 +58,8 @@ def plan_seed(claim: Statistical, seed: int, *, known: Known, study: Study, scal
     while True:
         for name, arm in arms.items():
             if name not in trials:
-                trial = study.trial(scale.prepare(arm.recipe), seed=seed + arm.seed_offset, horizon=horizon)
+                epochs = min(horizon, arm.epochs or horizon)
+                trial = study.trial(scale.prepare(arm.recipe), seed=seed + arm.seed_offset, horizon=epochs)
                 trials[name] = trial
                 if (run := known(trial)) is not None:
                     runs[name] = run

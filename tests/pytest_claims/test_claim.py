@@ -164,6 +164,7 @@ NAN, INF = float("nan"), float("inf")
             {"arms": {"a": Arm(recipe=Recipe(), seed_offset=1981)}},
             "Q1.1: arm a: seed_offset=1981: 0 to 1980; seeds from",
         ),
+        ({"arms": {"a": Arm(recipe=Recipe(), epochs=0)}}, "Q1.1: arm a: epochs=0: at least 1 epoch"),
         ({"horizon": {}}, "Q1.1: horizon is empty: give the epochs"),
         ({"horizon": {"full": 0}}, "Q1.1: horizon=0 at full: at least 1 epoch"),
         ({"unit": 0.0}, "Q1.1: unit=0.0: the smallest difference that matters is above 0"),

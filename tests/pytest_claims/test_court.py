@@ -294,6 +294,19 @@ def test_next_batch(room: Room) -> None:
     assert court.next_batch().trials == ()
 
 
+def test_next_batch_later_look(room: Room) -> None:
+    """After the first look, what the undecided claim lacks for the next; asking trains nothing."""
+    claims = gain("Q1"), gain("Q2", 1e-4)
+    room.court(*claims, seeds_max=8).sit()
+    todo = room.court(*claims).next_batch()
+    assert {(trial.recipe.gain, trial.seed) for trial in todo.trials} == {
+        (gain, seed) for gain in (1e-4, 0.0) for seed in range(8, 12)
+    }
+    assert sum(room.trained.values()) == 24
+    room.court(*claims).sit()
+    assert room.court(*claims).next_batch().trials == ()
+
+
 def test_expected_seconds(room: Room) -> None:
     """The median of what was timed, shared among the workers."""
     study = toy.study()

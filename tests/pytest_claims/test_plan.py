@@ -50,6 +50,13 @@ def test_seed_offset() -> None:
     assert {arm: t.seed for arm, t in plan(claim, seed=3).trials.items()} == {"better": 3, "plain": 53}
 
 
+def test_seed_arm_epochs() -> None:
+    """An arm of which less is read trains less, and never more than the claim."""
+    arms = {"brief": Arm(recipe=Recipe(gain=0.1), epochs=1), "long": Arm(recipe=Recipe(), epochs=99)}
+    made = plan(gain("Q1", arms=arms, effect=lambda runs: 0.0))
+    assert {arm: t.horizon for arm, t in made.trials.items()} == {"brief": 1, "long": trial().horizon}
+
+
 def test_seed_scale_prepares() -> None:
     """The trial is of the recipe as the scale trains it."""
     smaller = replace(toy.SCALES["standard"], prepare=lambda recipe: replace(recipe, noise=0.5))
