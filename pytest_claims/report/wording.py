@@ -71,12 +71,13 @@ def _answer(claims: Sequence[Json]) -> str:
     if not claims:
         return "no claim has come to a verdict."
     n = counts(claims)
-    seeds = max((c["seeds"] for c in claims if c["outcome"] == Outcome.INCONCLUSIVE), default=0)
+    seeds = sorted({c["seeds"] for c in claims if c["outcome"] == Outcome.INCONCLUSIVE}) or [0]
+    fewest = f"{seeds[0]} to " if len(seeds) > 1 else ""
     decided = n[Outcome.SUPPORTED] + n[Outcome.REFUTED] + n[Outcome.INCONCLUSIVE]
     parts = [f"{n[Outcome.SUPPORTED]} of {plural(len(claims), 'claim')} {be(n[Outcome.SUPPORTED])} supported"]
     rest = {
         Outcome.REFUTED: "refuted",
-        Outcome.INCONCLUSIVE: f"undecided after {plural(seeds, 'seed')}",
+        Outcome.INCONCLUSIVE: f"undecided after {fewest}{plural(seeds[-1], 'seed')}",
         Outcome.NOT_JUDGED: "not judged",
         Outcome.ERROR: "without a result because of an error",
     }

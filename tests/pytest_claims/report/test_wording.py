@@ -93,6 +93,9 @@ def test_answer() -> None:
     assert answer("SUPPORTED") == "1 of 1 claim is supported."
     assert answer("REFUTED", "REFUTED") == "0 of 2 claims are supported and 2 are refuted."
     assert answer("SUPPORTED", "INCONCLUSIVE") == "1 of 2 claims is supported and 1 is undecided after 20 seeds."
+    mixed = [{"outcome": "INCONCLUSIVE", "seeds": seeds} for seeds in (12, 8)] + [{"outcome": "SUPPORTED", "seeds": 20}]
+    said = wording.answer({"status": "complete", "claims": mixed})
+    assert said == "1 of 3 claims is supported and 2 are undecided after 8 to 12 seeds."
     assert answer("NOT JUDGED", "ERROR").startswith("Nothing was judged: 0 of 2 claims are supported, 1 is not judged")
     assert answer("SUPPORTED", status="interrupted") == "Interrupted: 1 of 1 claim is supported."
     assert answer() == "No claim has come to a verdict."
