@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from pytest_claims import AllOf, Equivalence, Interaction, Superiority, Tuned, Verdict
+from pytest_claims import REFUTED, AllOf, Equivalence, Interaction, Superiority, Tuned, Verdict
 from pytest_claims.statistics import Greater
 
 from .lite import LITE, arm, deficit, gap, late, leads, shrinkage
@@ -53,6 +53,7 @@ def test_freezing_beta_at_own_best_rates(verdict: Verdict) -> None:
         horizon=LENGTH,
         why_not=WHY_NOT,
         effect=lambda runs: deficit("gamma frozen", runs),
+        expected=REFUTED,
         delta=0.3 * PP,
         unit=0.3 * PP,
         measure=f"{P_END}, BN minus gamma frozen",
@@ -61,7 +62,7 @@ def test_freezing_beta_at_own_best_rates(verdict: Verdict) -> None:
     )
 )
 def test_freezing_gamma_at_own_best_rates(verdict: Verdict) -> None:
-    """Q4.1b again."""
+    """Q4.1b again. Refuted: at its own best rate, 2 against 1/4, the arm with gamma frozen does as well as BN."""
     assert verdict.as_expected, verdict
 
 
@@ -140,6 +141,7 @@ def test_gap_shrinks_at_own_best_rates(verdict: Verdict) -> None:
         horizon=LENGTH,
         why_not=WHY_NOT,
         effect=lambda runs: gap(runs, late(runs)),
+        expected=REFUTED,
         margin=0.3 * PP,
         unit=0.3 * PP,
         measure="pp of P, last two epochs",
@@ -148,5 +150,5 @@ def test_gap_shrinks_at_own_best_rates(verdict: Verdict) -> None:
     )
 )
 def test_gap_closes_at_own_best_rates(verdict: Verdict) -> None:
-    """Q5.2b again."""
+    """Q5.2b again. Refuted: at its own best rate, 1/8, the arm without parameters ends half a point behind."""
     assert verdict.as_expected, verdict
