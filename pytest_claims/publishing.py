@@ -15,6 +15,10 @@ MOST_BYTES = 5_000_000
 """For all files together, as version control keeps every one of them for ever."""
 
 
+class Unfinished(ArchiveError):
+    """The run was interrupted, so that its verdicts are not those of the whole family."""
+
+
 class TooLarge(ArchiveError):
     """What would be published is more than version control should keep."""
 
@@ -33,10 +37,14 @@ def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
 
     Raises:
         EvidenceError: There is no report, or it cannot be used.
-        ArchiveError: A trial is missing, the files are too large or cannot be written.
+        ArchiveError: The run was interrupted, a trial is missing, or the files are too large or cannot be written.
         StoreError: From the store.
     """
     evidence = load(report / REPORTED)
+    if evidence["status"] == "interrupted":
+        raise Unfinished(
+            f"{report / REPORTED}: the run was interrupted; run the same command again, which goes on from there"
+        )
     if not store.exists():
         raise MissingTrials(f"{store}: no such file; name the store that the run used with --store")
     with Store(store) as opened:

@@ -95,6 +95,12 @@ def test_publish_evidence_without_trial(at: Path) -> None:
     refused(at, ArchiveError, r"evidence: trial \w{16} is named by a claim and not among the trials")
 
 
+def test_publish_interrupted(at: Path) -> None:
+    path = at / LATEST / "evidence.json"
+    path.write_text(json.dumps(project.evidence(at) | {"status": "interrupted"}))
+    refused(at, ArchiveError, "evidence.json: the run was interrupted; run the same command again")
+
+
 def test_publish_damaged_report(at: Path) -> None:
     (at / LATEST / "evidence.json").write_text("{")
     refused(at, EvidenceError, "evidence.json: not readable as JSON")
