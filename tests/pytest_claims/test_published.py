@@ -234,11 +234,11 @@ def test_committed_table() -> None:
 
 
 def test_committed_trials() -> None:
-    """The committed archive holds exactly the trials that the committed evidence names."""
+    """The committed archive holds every trial that the committed evidence names, and those of a longer run under way."""
     evidence, archive = ROOT / TO / "evidence.json", Published(ROOT / TO).archive()
     if not evidence.exists() or archive is None:
         pytest.skip("nothing is published yet")
-    assert archive.keys == publishing.trials_of(load(evidence))
+    assert archive.keys >= publishing.trials_of(load(evidence))
     assert len(archive.read()) == len(archive.keys)
 
 
