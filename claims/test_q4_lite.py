@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from pytest_claims import AllOf, Also, Equivalence, Ordering, Superiority, Verdict
+from pytest_claims import REFUTED, AllOf, Also, Equivalence, Ordering, Superiority, Verdict
 from pytest_claims.statistics import Greater
 
 from .lite import LITE, arm, deficit, deficit_e, leads
@@ -80,6 +80,7 @@ def test_freezing_gamma_costs(verdict: Verdict) -> None:
         why_not=WHY_NOT,
         parts={name: Greater(delta=0.3 * PP) for name in LITE},
         effects=leads,
+        expected=REFUTED,
         unit=0.3 * PP,
         measure=P_END,
         scaling=100,
@@ -89,7 +90,7 @@ def test_freezing_gamma_costs(verdict: Verdict) -> None:
     )
 )
 def test_half_of_bn_lies_between(verdict: Verdict) -> None:
-    """Q4.2."""
+    """Q4.2. Refuted by one part: 3 of 12 seeds of scale only end where BN does and 9 at chance, with the mean of sigmoids kept."""
     assert verdict.as_expected, verdict
 
 
@@ -126,6 +127,7 @@ def test_gamma_matters_more_than_beta(verdict: Verdict) -> None:
         why_not=WHY_NOT,
         rivals=("mean",),
         effects=lambda runs: {"mean": deficit("center only", runs) - deficit("scale only", runs)},
+        expected=REFUTED,
         unit=0.3 * PP,
         measure=f"{P_END}, deficit of center only minus deficit of scale only",
         scaling=100,
@@ -134,7 +136,7 @@ def test_gamma_matters_more_than_beta(verdict: Verdict) -> None:
     )
 )
 def test_division_matters_more_than_subtraction(verdict: Verdict) -> None:
-    """Q4.3 as asked."""
+    """Q4.3 as asked. Refuted: after 10 epochs center only is at 92 % on all 12 seeds, and scale only at chance on 9 of them."""
     assert verdict.as_expected, verdict
 
 
