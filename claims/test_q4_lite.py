@@ -90,7 +90,7 @@ def test_freezing_gamma_costs(verdict: Verdict) -> None:
     )
 )
 def test_half_of_bn_lies_between(verdict: Verdict) -> None:
-    """Q4.2. Refuted by one part: 3 of 12 seeds of scale only end where BN does and 9 at chance, with the mean of sigmoids kept."""
+    """Q4.2. Refuted by one part: 3 of 12 seeds of scale only end where BN does and 9 at chance (they keep the mean)."""
     assert verdict.as_expected, verdict
 
 
