@@ -52,8 +52,8 @@ def _scales(config: pytest.Config) -> dict[str, Scale]:
             name="smoke",
             looks=(2,),
             judged=False,
-            scope="on 320 images",
-            prepare=partial(protocol, train_images=320, test_images=200, precise_images=320),
+            scope="on 160 images",
+            prepare=partial(protocol, train_images=160, test_images=200, precise_images=160),
             examples=25,
         ),
         Scale(

@@ -12,13 +12,13 @@ from bnmodels.noise import BATCHES, DEVIATION, MEAN
 from pytest_claims import AllOf, Also, Equivalence, Superiority, Verdict
 from pytest_claims.statistics import Greater
 
-from .arms import bn_lenet, ghost, lenet
+from .arms import END, bn_lenet, ghost, lenet
 from .measures import PP, Runs, final_p, log2_steps_until, mean, slope
 from .rates import own_best
 
 INTRODUCTION = "Introduction"
 LENGTH = {"smoke": 10, "full": 10}
-END = {"standard": "It speaks of the end of training with 60,000 images, and standard has 16,000."}
+OF_THE_END = {"standard": "It speaks of the end of training with 60,000 images, and standard has 16,000."}
 
 
 def octaves_saved(pair: str, runs: Runs) -> float:
@@ -108,9 +108,9 @@ def test_noise_falls_as_root_of_batch_size(verdict: Verdict) -> None:
         id="C5a",
         statement="The noise of very small batches is too much: statistics over 4 images cost accuracy against 64.",
         place=INTRODUCTION,
-        arms={f"groups of {g}": ghost(g, lr=0.8, precise_epochs=(10,)) for g in (64, 4)},
+        arms={f"groups of {g}": ghost(g, lr=0.8, precise_epochs=END) for g in (64, 4)},
         horizon=LENGTH,
-        why_not=END,
+        why_not=OF_THE_END,
         effect=lambda runs: final_p(runs["groups of 64"]) - final_p(runs["groups of 4"]),
         delta=0.3 * PP,
         unit=0.3 * PP,

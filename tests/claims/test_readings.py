@@ -9,9 +9,10 @@ import pytest
 from bnmodels.noise import BATCHES
 from claims import figures, test_context_training, test_q2_landscape, test_q2_learning_rates, test_q3_attribution
 from claims.arms import RATES
+from claims.rates import rate_arm
 from claims.test_context_sigmoid import minimax
 from claims.test_q3_attribution import LAYERS, SUBSETS, arm, shapley
-from tests.claims.runs import TRAINED, history
+from tests.claims.runs import PLATEAU, TRAINED, history
 
 
 def test_shapley_of_an_additive_game_is_each_layers_part() -> None:
@@ -48,6 +49,19 @@ def test_regret_and_width() -> None:
     runs = {f"BN, rate {rate:g}": history([0.1], [value]) for rate, value in finals.items()}
     assert test_q2_learning_rates.regret("BN", runs) == pytest.approx(0.99 - sum(finals.values()) / 6)
     assert test_q2_learning_rates.width("BN", runs) == 2  # 0.5 to 2 stay within a point of 0.99
+
+
+def test_ladder_shows_the_share_of_those_that_tried() -> None:
+    """A rate counts the seeds that tried it."""
+    seeds = [
+        {rate_arm("BN", -1): TRAINED, rate_arm("BN", 0): PLATEAU, rate_arm("none", -1): PLATEAU},
+        {rate_arm("BN", -1): TRAINED, rate_arm("BN", 0): TRAINED, rate_arm("none", -2): TRAINED},
+    ]
+    (chart,) = test_q2_learning_rates.ladder(seeds)
+    with_bn, without = chart.panels[0].series
+    assert chart.panels[0].ticks == {-2: "0.25", -1: "0.5", 0: "1"}
+    assert (list(with_bn.x), list(with_bn.y)) == ([-2, -1, 0], [None, 1, 0.5])
+    assert list(without.y) == [1, 0, None]
 
 
 def test_flatter_is_minus_the_slope_of_the_rise() -> None:
