@@ -18,7 +18,8 @@ from tests.pytest_claims.project import judging
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 UP = judging("up", 'gain("Q1.1")')
-SLOW = judging("up", 'gain("Q1.1", seconds=0.1)') + judging("down", 'gain("Q1.2", -0.1, seconds=0.1)')
+# slow enough that a busy machine sees the run before its end
+SLOW = judging("up", 'gain("Q1.1", seconds=0.4)') + judging("down", 'gain("Q1.2", -0.1, seconds=0.4)')
 
 
 def wait_for(happened: Callable[[], bool], seconds: float = 30.0) -> None:
