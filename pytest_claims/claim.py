@@ -67,11 +67,13 @@ class Also:
         effect: One number a seed.
         measure: What it is and in what unit.
         scaling: It is shown times this.
+        share: Whether it is 1 for a seed that shows something and else 0, so that its mean is a share of seeds.
     """
 
     effect: Effect
     measure: str
     scaling: float = 1.0
+    share: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +206,7 @@ class Statistical(Claim):
     def readings(self) -> dict[str, Also]:
         """Further readings by name, each with its measure."""
         return {
-            name: also if isinstance(also, Also) else Also(also, self.measure, self.scaling)
+            name: also if isinstance(also, Also) else Also(also, self.measure, self.scaling, all(self.shares))
             for name, also in self.also.items()
         }
 
@@ -222,6 +224,11 @@ class Statistical(Claim):
     def regions(self) -> tuple[Region, ...]:
         """By row, where the mean must lie for the claim to hold; None is an open end."""
         return (region_of(self.test),) * len(self.rows)
+
+    @property
+    def shares(self) -> tuple[bool, ...]:
+        """By row, whether the number is 0 or 1 and its mean a share of seeds."""
+        return (isinstance(self.test, statistics.Share),) * len(self.rows)
 
     def values(self, runs: Runs) -> tuple[float, ...]:
         """The numbers of one seed, in the order of `rows`."""
@@ -364,6 +371,10 @@ class AllOf(Statistical):
     @property
     def regions(self) -> tuple[Region, ...]:
         return tuple(region_of(part) for part in self.parts.values())
+
+    @property
+    def shares(self) -> tuple[bool, ...]:
+        return tuple(isinstance(part, statistics.Share) for part in self.parts.values())
 
     def values(self, runs: Runs) -> tuple[float, ...]:
         return _in_order(self, self.effects(runs))

@@ -92,7 +92,7 @@ def verdict_of(
     if isinstance(values, Undecidable):
         return Verdict(claim=claim, outcome=values.outcome, scale=scale.name, scope=scope, reason=values.reason)
     try:
-        also = _further(claim, plans)
+        readings, also = _deciding(claim, values), _further(claim, plans)
         charts = drawn(claim, [plan.runs for plan in plans])
     except Undecidable as error:
         return verdict_of(claim, scale, error)
@@ -106,10 +106,7 @@ def verdict_of(
         scope=scope,
         reason=_why(claim, values, decision, family) if decision else reason,
         seeds=seeds,
-        readings=tuple(
-            Reading.of(row, values[i].tolist(), measure=claim.measure, scaling=claim.scaling, region=region)
-            for i, (row, region) in enumerate(zip(claim.rows, claim.regions, strict=True))
-        ),
+        readings=readings,
         also=also,
         charts=charts,
         pvalues=decision.figures() if decision else {},
@@ -119,10 +116,27 @@ def verdict_of(
     )
 
 
+def _deciding(claim: Statistical, values: Array) -> tuple[Reading, ...]:
+    """What the verdict rests on, a reading a row."""
+    try:
+        return tuple(
+            Reading.of(row, shown.tolist(), measure=claim.measure, scaling=claim.scaling, region=region, share=share)
+            for row, shown, region, share in zip(claim.rows, values, claim.regions, claim.shares, strict=True)
+        )
+    except ValueError as error:
+        raise Undecidable(Outcome.ERROR, f"{error}.") from error
+
+
 def _further(claim: Statistical, plans: Sequence[SeedPlan]) -> tuple[Reading, ...]:
     try:
         return tuple(
-            Reading.of(name, [float(also.effect(p.runs)) for p in plans], measure=also.measure, scaling=also.scaling)
+            Reading.of(
+                name,
+                [float(also.effect(p.runs)) for p in plans],
+                measure=also.measure,
+                scaling=also.scaling,
+                share=also.share,
+            )
             for name, also in claim.readings.items()
         )
     except Exception as error:  # as in `effects`

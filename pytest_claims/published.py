@@ -60,7 +60,7 @@ def _figures(claim: Json) -> str:
     if reading is None or reading["mean"] is None:
         return str(claim["figures"])
     name = f"{reading['name']}: " if reading["name"] else ""
-    return f"{name}{reading['mean'] * reading['scaling']:+.3g}"
+    return f"{name}{reading['mean'] * reading['scaling']:{'' if 'share' in reading else '+'}.3g}"
 
 
 class Supply(NamedTuple):

@@ -374,6 +374,21 @@ def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0
     return np.where(s == 0, 0.0, low), np.where(s == m, 1.0, high)
 
 
+def share_interval(d: npt.ArrayLike, looks: int = len(LOOKS), alpha: float = ALPHA) -> tuple[Array, Array, Array]:
+    """The repeated interval of a share of seeds as `(low, mean, high)`, from one 0 or 1 a seed: Clopper-Pearson's.
+
+    At each of K looks it has level 1 - 2 alpha / K, as `interval` has.
+
+    Raises:
+        ValueError: A value is neither 0 nor 1.
+    """
+    shown = np.asarray(d, dtype=np.float64)
+    if not np.isin(shown, (0.0, 1.0)).all():
+        raise ValueError(f"{shown[~np.isin(shown, (0.0, 1.0))][0]}: of a share of seeds each value is 0 or 1")
+    low, high = clopper_pearson(shown.sum(axis=-1), shown.shape[-1], 1 - 2 * alpha / looks)
+    return low, shown.mean(axis=-1), high
+
+
 def rarest_excluded(n: int) -> float:
     """The share above which an outcome would show up in n seeds, with probability 1 - `ALPHA`. A rarer one can hide.
 

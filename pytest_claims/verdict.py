@@ -27,6 +27,7 @@ class Reading:
         measure: What it is and in what unit.
         scaling: It is shown times this.
         region: Where the mean must lie for the claim to hold, None for an open end; None for readings that judge nothing.
+        share: Whether the values are 0 or 1 and the mean is a share of seeds.
     """
 
     name: str
@@ -37,15 +38,24 @@ class Reading:
     low: float
     mean: float
     high: float
+    share: bool = False
 
     @classmethod
     def of(
-        cls, name: str, values: Sequence[float], *, measure: str, scaling: float, region: Region | None = None
+        cls,
+        name: str,
+        values: Sequence[float],
+        *,
+        measure: str,
+        scaling: float,
+        region: Region | None = None,
+        share: bool = False,
     ) -> "Reading":
         """Summarise the values of the seeds 0, 1, 2, ..."""
         low = mean = high = math.nan
         if len(values) > 1 and np.isfinite(values).all():
-            low, mean, high = (float(x) for x in statistics.interval(np.asarray(values)))
+            of = statistics.share_interval if share else statistics.interval
+            low, mean, high = (float(x) for x in of(np.asarray(values)))
         elif len(values) == 1:
             mean = float(values[0])
         return cls(
@@ -57,6 +67,7 @@ class Reading:
             low=low,
             mean=mean,
             high=high,
+            share=share,
         )
 
     @property
@@ -72,21 +83,27 @@ class Reading:
     @property
     def shown(self) -> str:
         """Mean and interval in the reading's unit."""
-        s = self.scaling
-        return f"{self.mean * s:+.3g} [{self.low * s:+.3g}, {self.high * s:+.3g}] {self.measure}"
+        s, sign = self.scaling, "" if self.share else "+"
+        low, mean, high = (f"{value * s:{sign}.3g}" for value in (self.low, self.mean, self.high))
+        return f"{mean} [{low}, {high}] {self.measure}"
 
     def to_json(self) -> Json:
         """Plain values; what is not finite becomes None."""
         region = {} if self.region is None else {"region": list(self.region)}
-        return region | {
-            "name": self.name,
-            "measure": self.measure,
-            "scaling": self.scaling,
-            "values": [_finite(value) for value in self.values],
-            "low": _finite(self.low),
-            "mean": _finite(self.mean),
-            "high": _finite(self.high),
-        }
+        share = {"share": True} if self.share else {}
+        return (
+            region
+            | share
+            | {
+                "name": self.name,
+                "measure": self.measure,
+                "scaling": self.scaling,
+                "values": [_finite(value) for value in self.values],
+                "low": _finite(self.low),
+                "mean": _finite(self.mean),
+                "high": _finite(self.high),
+            }
+        )
 
 
 def _finite(value: float) -> float | None:

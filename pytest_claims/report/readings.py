@@ -33,7 +33,12 @@ class Figure:
 
 def estimate(claim: Json, reading: Json) -> Estimate:
     """A judged reading as shown; a share of seeds has no sign."""
-    return Estimate.of(reading, reading["scaling"], signed=claim["kind"] != "proportion")
+    return Estimate.of(reading, reading["scaling"], signed=_signed(reading) and claim["kind"] != "proportion")
+
+
+def _signed(reading: Json) -> bool:
+    """Whether it is a difference."""
+    return "share" not in reading
 
 
 class Decisive(NamedTuple):
@@ -142,7 +147,7 @@ def _holds(claim: Json, reading: Json, zone: Zone | None) -> str:
 
 def beside(reading: Json) -> Figure:
     """A reading that judges nothing."""
-    shown = Estimate.of(reading, reading["scaling"], signed=True)
+    shown = Estimate.of(reading, reading["scaling"], signed=_signed(reading))
     return Figure(name=reading["name"], estimate=shown, measure=reading["measure"], holds="", bar=Markup(""))
 
 

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_claims.claim import Equivalence, Outcome, Proportion, Statistical
+from pytest_claims.claim import AllOf, Also, Equivalence, Outcome, Proportion, Statistical
 from pytest_claims.family import Family
 from pytest_claims.judgement import Undecidable, effects, pvalues_of, verdict_of
 from pytest_claims.plan import SeedPlan
+from pytest_claims.statistics import Greater, Share
 from tests.pytest_claims import toy
 from tests.pytest_claims.toy import History, Recipe, gain
 
@@ -103,6 +104,38 @@ def test_pvalues_proportion_no_outcome() -> None:
     with pytest.raises(Undecidable, match="an outcome must be one of") as error:
         rows(claim, *[0.5] * 8)
     assert error.value.outcome is Outcome.ERROR
+
+
+def test_share_of_seeds_has_its_own_interval() -> None:
+    """Clopper-Pearson's, for the part that is a share and what is read beside it, and not for the part that is a mean."""
+    fields = {f: getattr(gain("Q1"), f) for f in ("id", "statement", "place", "arms", "horizon", "unit", "measure")}
+    claim = AllOf(
+        **fields,
+        parts={"often": Share(p0=0.5), "much": Greater(delta=0.0)},
+        effects=lambda runs: {"often": 1.0, "much": 1.0},
+        also={"mean": lambda runs: 0.5, "share": Also(lambda runs: 0.0, "share of seeds", share=True)},
+    )
+    values = np.array([[1.0] * 8, [1.0] * 8])
+    found = verdict_of(claim, STANDARD, values, plans(*[0.0] * 8))
+    often, much = found.readings
+    assert (often.low, often.mean, often.high) == pytest.approx(((0.1 / 3 / 2) ** (1 / 8), 1, 1))
+    assert (much.low, much.mean, much.high) == (1, 1, 1)
+    assert [reading.low for reading in found.also] == [0.5, 0.0]
+    assert found.also[1].high == pytest.approx(1 - (0.1 / 3 / 2) ** (1 / 8))
+    assert [reading.to_json().get("share", False) for reading in (often, much, *found.also)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_share_of_seeds_that_is_none() -> None:
+    """Also where nothing is judged it is an error of the claim."""
+    fields = {f: getattr(gain("Q1"), f) for f in ("id", "statement", "place", "arms", "horizon", "unit", "measure")}
+    claim = Proportion(**fields, effect=lambda runs: 0.5, p0=0.5)
+    found = verdict_of(claim, STANDARD, np.array([[0.5, 1.0]]), plans(0.0, 0.0))
+    assert (found.outcome, found.reason) == (Outcome.ERROR, "0.5: of a share of seeds each value is 0 or 1.")
 
 
 def judged(*leads: float, **changes: Any) -> Any:

@@ -45,6 +45,7 @@ from pytest_claims.statistics import (
     p_less,
     rarest_excluded,
     sequential,
+    share_interval,
 )
 
 Array = npt.NDArray[np.float64]
@@ -385,6 +386,14 @@ def test_clopper_pearson_conover() -> None:
     assert clopper_pearson(682, 925) == pytest.approx(proportion_confint(682, 925, method="beta"), abs=1e-12)
 
 
+def test_share_interval() -> None:
+    """9 of 12, at the level of one look; within [0, 1], unlike an interval of a mean."""
+    low, mean, high = share_interval([1] * 9 + [0] * 3)
+    assert mean == 0.75
+    assert (low, high) == pytest.approx(proportion_confint(9, 12, alpha=0.1 / 3, method="beta"), abs=1e-12)
+    assert share_interval(np.zeros((2, 8)))[0].tolist() == [0, 0]
+
+
 def test_clopper_pearson_scipy() -> None:
     low, high = clopper_pearson(np.arange(13), 12, 0.9)
     for s in range(13):
@@ -570,6 +579,7 @@ def test_judge_leaves_its_input_alone() -> None:
         (lambda: judge([[0.1]], [[-0.1]]), "p=-0.1: must lie between 0 and 1"),
         (lambda: judge([[0.1]], [[0.1]], alpha=5), "alpha=5: must lie between 0 and 1; 0.05 is usual"),
         (lambda: judge([[0.1]], [[0.1]], correction="by"), "correction='by': must be one of bh, holm, none"),  # type: ignore[arg-type]
+        (lambda: share_interval([0, 1, 2]), "2.0: of a share of seeds each value is 0 or 1"),
         (lambda: clopper_pearson(3, 2), "successes=3.0, n=2.0, level=0.95: must be 0 <= successes <= n"),
         (lambda: clopper_pearson(0, 0), "must be 0 <= successes <= n, n >= 1"),
         (lambda: clopper_pearson(1, 2, 95), "level=95: must be"),
