@@ -88,6 +88,7 @@ def test_gap_shrinks(verdict: Verdict) -> None:
         arms=ARMS,
         horizon=TO_THE_END,
         effect=lambda runs: gap(runs, late(runs)),
+        expected=REFUTED,
         margin=0.3 * PP,
         unit=0.3 * PP,
         measure="pp of P, last two epochs",
@@ -103,7 +104,7 @@ def test_gap_shrinks(verdict: Verdict) -> None:
     )
 )
 def test_gap_closes(verdict: Verdict) -> None:
-    """Q5.2, second half."""
+    """Q5.2, second half. Refuted: the arm without them ends 0.4 points behind, in P."""
     assert verdict.as_expected, verdict
 
 
