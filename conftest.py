@@ -40,9 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.register_profile(
             scale.name, max_examples=scale.examples, deadline=None, derandomize=scale.name == "smoke", print_blob=True
         )
-    scale = config.getoption("scale", None) or "standard"
-    if scale in _scales(config):  # the plugin refuses any other
-        settings.load_profile(scale)
+    chosen = config.getoption("scale", None) or "standard"
+    if chosen in _scales(config):  # the plugin refuses any other
+        settings.load_profile(chosen)
 
 
 def _scales(config: pytest.Config) -> dict[str, Scale]:

@@ -1,4 +1,4 @@
-"""Commands beside pytest: `python -m pytest_claims store export FILE`, `store import FILE`, `publish`."""
+"""Commands beside pytest: `python -m pytest_claims report`, `compare`, `publish`, `store export` and `store import`."""
 
 import argparse
 import sys
@@ -9,7 +9,8 @@ from typing import Any
 from pytest_claims.archive import Archive, ArchiveError, export, replace_file
 from pytest_claims.options import DEFAULT_REPORT, DEFAULT_STORE
 from pytest_claims.publishing import publish
-from pytest_claims.report import EvidenceError
+from pytest_claims.report import EvidenceError, compare, load, write
+from pytest_claims.report.files import EVIDENCE, PAGE, encoded
 from pytest_claims.store import Store, StoreError
 
 REFUSALS = (ArchiveError, EvidenceError, StoreError)
@@ -31,9 +32,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_claims", description="Evidence of claims, beside pytest.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_store(commands)
+    _add_report(commands)
+    _add_compare(commands)
     _add_publish(commands)
+    _add_store(commands)
     return parser
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("report", help="render a report again from its evidence, without training")
+    command.add_argument("evidence", type=Path, metavar="EVIDENCE", help="evidence.json, or the directory that has it")
+    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="where the report goes")
+    command.set_defaults(run=_report)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("compare", help="set runs side by side: versions, devices, nights")
+    words = "evidence.json, or the directory that has it; two or more, the oldest first"
+    command.add_argument("evidence", type=Path, nargs="+", metavar="EVIDENCE", help=words)
+    command.add_argument(
+        "--to",
+        type=Path,
+        default="reports/comparison",
+        metavar="DIR",
+        help="where the page goes (default: %(default)s)",
+    )
+    command.set_defaults(run=_compare)
 
 
 def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,6 +81,23 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--to", type=Path, default="reports/published", metavar="DIR", help="default: %(default)s")
     add("--table", type=Path, default="docs/claims.md", metavar="FILE", help="default: %(default)s")
     command.set_defaults(run=lambda given: publish(given.report, given.store, to=given.to, table=given.table))
+
+
+def _evidence(path: Path) -> Path:
+    return path / EVIDENCE if path.is_dir() else path
+
+
+def _report(given: argparse.Namespace) -> list[str]:
+    write(load(_evidence(given.evidence)), given.to)
+    return [f"report: {given.to / PAGE}"]
+
+
+def _compare(given: argparse.Namespace) -> list[str]:
+    if len(given.evidence) < 2:
+        raise EvidenceError(f"{given.evidence[0]}: one run alone; name at least two to compare")
+    found = compare([load(_evidence(path)) for path in given.evidence])
+    replace_file(given.to / PAGE, encoded(found.page))
+    return [found.answer, *found.lines, f"comparison: {given.to / PAGE}"]
 
 
 def _export(given: argparse.Namespace) -> list[str]:

@@ -6,6 +6,7 @@ share; each further line is a trial, in the header's order. Equal trials make eq
 
 import json
 import lzma
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
@@ -178,7 +179,7 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         ArchiveError: It cannot be written.
     """
-    beside = path.with_name(f".{path.name}.new")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(content)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_claims.record import natural
 from pytest_claims.report.findings import Findings
+from pytest_claims.report.markdown import markup
 from pytest_claims.report.readings import Decisive
 from pytest_claims.report.wording import Verdict, answer, given, surprising
 from pytest_claims.trial import Json
@@ -69,10 +70,3 @@ def _errata(claims: Sequence[Json]) -> Iterator[str]:
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def markup(text: str) -> str:
-    """Plain text in Markdown: one line, and no character that makes markup, a mention or a link."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", text)
-    return text.replace("@", "&#64;").replace("://", "&#58;//")

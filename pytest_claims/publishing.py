@@ -1,4 +1,4 @@
-"""From the report of a run to the evidence that a project publishes: the document, its trials and the claims table."""
+"""From the report of a run to what a project publishes: its evidence and trials, the claims table and its picture."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ from pytest_claims.claims_table import claims_table
 from pytest_claims.published import EVIDENCE, TRIALS
 from pytest_claims.report import load
 from pytest_claims.report.files import EVIDENCE as REPORTED
+from pytest_claims.report.standalone import pictures
 from pytest_claims.store import Store
 from pytest_claims.trial import Json
 
@@ -30,7 +31,7 @@ def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
         report: Directory of the report.
         store: Where the run's trials are.
         to: Directory for the evidence and its trials.
-        table: File for the claims table.
+        table: File for the claims table; the picture of all effects goes beside it.
 
     Returns:
         What was written, a line a file.
@@ -54,6 +55,7 @@ def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
         to / EVIDENCE: document.encode(),
         to / TRIALS: trials,
         table: claims_table(evidence).encode(),
+        **{table.with_name(name): svg.encode() for name, svg in pictures(evidence).items()},
     }
     sizes = [f"{path}, {len(content) / 1e6:.3g} MB" for path, content in files.items()]
     if (total := sum(map(len, files.values()))) > MOST_BYTES:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pytest_claims.archive import ArchiveError
 from pytest_claims.claim import Outcome
 from pytest_claims.options import Options
 from pytest_claims.plan import Batch
@@ -114,10 +115,8 @@ class Record:
         evidence = self.evidence(options, study=study, command=command, interrupted=interrupted)
         try:
             write_files(evidence, options.report)
-        except OSError as error:
-            self.gathered.problems.append(
-                f"{options.report}: report not written ({error.strerror or error}); name another --claims-report"
-            )
+        except ArchiveError as error:
+            self.gathered.problems.append(f"report: {error}, or name another --claims-report")
             return None
         return options.report
 

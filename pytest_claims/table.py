@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pytest_claims.claim import Outcome
 from pytest_claims.progress import duration
 from pytest_claims.record import Gathered
+from pytest_claims.report.findings import compared, differing
 from pytest_claims.trial import Json
 
 COLOURS = {
@@ -15,7 +16,6 @@ COLOURS = {
     Outcome.NOT_JUDGED: "",
     Outcome.ERROR: "red",
 }
-JUDGED = {Outcome.SUPPORTED, Outcome.REFUTED, Outcome.INCONCLUSIVE}
 
 
 def lines(claims: Sequence[Json]) -> Iterator[tuple[str, str]]:
@@ -55,14 +55,13 @@ def comparison(claims: Sequence[Json]) -> Iterator[tuple[str, str]]:
 
     What was not judged, now or then, differs from nothing.
     """
-    compared = [c for c in claims if "published" in c and {c["outcome"], c["published"]["outcome"]} <= JUDGED]
-    differing = [claim for claim in compared if claim["outcome"] != claim["published"]["outcome"]]
-    for claim in differing:
+    both, changed = compared(claims), differing(claims)
+    for claim in changed:
         scale = f" (scale {claim['scale']})" if claim["scale"] != claim["published"]["scale"] else ""
         yield f"differs: {claim['id']} {claim['outcome']}{scale}, published: {published(claim)}", "yellow"
-    if compared:
-        verdicts = f"{len(compared)} published verdict{'s' * (len(compared) != 1)}"
-        yield f"{len(compared) - len(differing)} of {verdicts} came out the same", ""
+    if both:
+        verdicts = f"{len(both)} published verdict{'s' * (len(both) != 1)}"
+        yield f"{len(both) - len(changed)} of {verdicts} came out the same", ""
 
 
 def summary(claims: Sequence[Json], gathered: Gathered) -> Iterator[tuple[str, str]]:

@@ -1,13 +1,13 @@
 """What was trained for a claim: its curves, its last values beside the write-up's, its recipes and runs."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from pytest_claims.report import charts, marks, wording
+from pytest_claims.report.tables import flat
 from pytest_claims.report.wording import number
 from pytest_claims.trial import Json
 
@@ -33,10 +33,11 @@ class ArmRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A learning-curve chart with its legend and what its caption must say."""
+    """A learning-curve chart with its legend, its numbers and what its caption must say."""
 
     curve: str
     svg: Markup
+    table: list[list[str]]
     legend: list[tuple[Markup, str]]
     arms: int
     seeds: int
@@ -109,6 +110,7 @@ class Arms:
         return Drawing(
             curve=self.curve,
             svg=svg,
+            table=[["epoch", *self.drawn], *(_epoch(series, i) for i in range(self.epochs))],
             legend=[(marks.sample(i), arm) for i, arm in enumerate(self.drawn)],
             arms=len(self.runs),
             seeds=max(len(self.runs[arm]) for arm in self.drawn),
@@ -157,6 +159,17 @@ class Arms:
         return values[self.epochs - 1] if 0 < self.epochs <= len(values) else None
 
 
+def _epoch(series: Sequence[charts.Series], i: int) -> list[str]:
+    """An epoch of every arm as a row: mean over seeds, lowest and highest."""
+    cells = [
+        ""
+        if (mean := arm.mean[i]) is None
+        else f"{number(mean, 4)} ({number(arm.low[i], 4)} to {number(arm.high[i], 4)})"
+        for arm in series
+    ]
+    return [str(i + 1), *cells]
+
+
 def _curves(claim: Json, runs: Mapping[str, Sequence[Json]]) -> tuple[str, list[str]]:
     """The curve to draw (empty: none), and the names of all, that one first."""
 
@@ -185,19 +198,13 @@ def _spread(values: Sequence[float | None]) -> str:
 
 def recipe_rows(recipes: Mapping[str, Json]) -> list[tuple[str, str]]:
     """What all arms share, then what is particular to each."""
-    flat = {arm: dict(_flat(recipe)) for arm, recipe in recipes.items()}
-    first, *others = flat.values() or [{}]
+    found = {arm: dict(flat(recipe)) for arm, recipe in recipes.items()}
+    first, *others = found.values() or [{}]
     shared = {name for name, value in first.items() if all(other.get(name) == value for other in others)}
     rows = [("all arms", {name: first[name] for name in first if name in shared})] if others and shared else []
     own = shared if others else set()
-    rows += [(arm, {name: recipe[name] for name in recipe if name not in own}) for arm, recipe in flat.items()]
-    return [(arm, ", ".join(f"{name} = {value}" for name, value in fields.items())) for arm, fields in rows]
-
-
-def _flat(fields: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
-    """The fields of a recipe and of what it is made of, as `part.field`, each value as JSON."""
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{within}{name}.")
-        else:
-            yield f"{within}{name}", json.dumps(value, ensure_ascii=False)
+    rows += [(arm, {name: recipe[name] for name in recipe if name not in own}) for arm, recipe in found.items()]
+    return [
+        (arm, ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()))
+        for arm, fields in rows
+    ]

@@ -85,6 +85,11 @@ def same(low: float, high: float) -> bool:
     return high - low <= 1e-9 * size or size < TINY
 
 
+def readable(x: Axis, values: Iterable[float]) -> str:
+    """The pixels at which a chart is read, one a row of the table behind it."""
+    return " ".join(f"{x.position(value) / 10:g}" for value in values)
+
+
 @dataclass(frozen=True)
 class Text:
     """A text in a chart: where, which end of it is there, and whether it slants upwards to that place."""

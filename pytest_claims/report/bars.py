@@ -1,15 +1,18 @@
 """Bars as SVG markup: intervals on one scale for all claims, and worst errors as a share of their bound."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from markupsafe import Markup
 
 from pytest_claims.report import wording
-from pytest_claims.report.axes import Axis
+from pytest_claims.report.axes import Axis, named, padded
 
 WIDTH, HEIGHT, MARGIN = 300, 22, 12
+DOTS, TICKS = 14, 14
+"""Pixels below a bar for the dots of seeds, and for the names of its ticks."""
 
 Zone = tuple[float | None, float | None]
 """Where a claim holds; None: without a bound on that side."""
@@ -25,10 +28,10 @@ class UnitAxis:
     even: Axis
 
     @classmethod
-    def over(cls, values: Iterable[float]) -> "UnitAxis":
-        """Wide enough for the values, and for one unit either way."""
+    def over(cls, values: Iterable[float], *, start: float = MARGIN, stop: float = WIDTH - MARGIN) -> "UnitAxis":
+        """Wide enough for the values, and for one unit either way; from one pixel to another."""
         ends = [math.asinh(value) for value in (-1.5, *values, 1.5)]
-        return cls(Axis(min(ends), max(ends), MARGIN, WIDTH - MARGIN))
+        return cls(Axis(min(ends), max(ends), start, stop))
 
     def position(self, value: float) -> int:
         """In tenths of a pixel."""
@@ -38,21 +41,26 @@ class UnitAxis:
         """The value drawn at a position in tenths of a pixel."""
         return math.sinh(self.even.value(position))
 
-    def ticks(self) -> list[float]:
-        """0, whole powers of ten and, where there is room, three times those."""
+    def ticks(self, half: Callable[[float], int] | None = None) -> list[float]:
+        """0, whole powers of ten and, where there is room, three times those.
+
+        Args:
+            half: Of the length that a tick's label takes along the axis, in tenths of a pixel; by default a text's.
+        """
+        half = half or _half
         low, high = (math.sinh(end) * (1 + 1e-9) for end in (self.even.low, self.even.high))
         powers = [10.0**k for k in range(math.ceil(math.log10(max(-low, high, 1))) + 1)]
         shown: list[float] = []
         for tick in [0.0, *(s * f * p for f in (1, 3) for p in powers for s in (1, -1))]:
-            if low <= tick <= high and self._has_room(tick, shown):
+            if low <= tick <= high and self._has_room(tick, shown, half):
                 shown.append(tick)
         return sorted(shown)
 
-    def _has_room(self, tick: float, others: Iterable[float]) -> bool:
+    def _has_room(self, tick: float, others: Iterable[float], half: Callable[[float], int]) -> bool:
         """Whether a label is cut neither by the ends nor by another label."""
-        place, half = self.position(tick), _half(tick)
-        inside = half <= place <= 10 * WIDTH - half
-        return inside and all(abs(place - self.position(o)) >= half + _half(o) + 60 for o in others)
+        place, first, last = self.position(tick), *sorted([self.even.start, self.even.stop])
+        inside = 10 * (first - MARGIN) + half(tick) <= place <= 10 * (last + MARGIN) - half(tick)
+        return inside and all(abs(place - self.position(o)) >= half(tick) + half(o) + 60 for o in others)
 
 
 def _half(tick: float) -> int:
@@ -60,8 +68,15 @@ def _half(tick: float) -> int:
     return 35 * len(wording.number(tick, 1))
 
 
+class Placed(Protocol):
+    """An axis, even or not."""
+
+    def position(self, value: float) -> int:
+        """In tenths of a pixel."""
+
+
 def interval_bar(
-    axis: UnitAxis,
+    axis: Placed,
     interval: tuple[float, float] | None,
     mean: float | None,
     *,
@@ -70,6 +85,45 @@ def interval_bar(
     label: str,
 ) -> Markup:
     """An effect on an axis shared by all rows: the zone in which the claim holds, its bound, 0, interval and mean."""
+    return _bar(label, _effect(axis, interval, mean, bounds, zone))
+
+
+def seeds_bar(
+    interval: tuple[float, float] | None,
+    mean: float | None,
+    seeds: Sequence[float],
+    *,
+    bounds: Sequence[float],
+    zone: Zone | None,
+    label: str,
+) -> Markup:
+    """The same on an even axis of its own, with its ticks, and below it the value of every seed as a dot."""
+    known = [value for value in (*seeds, *bounds, *(interval or ()), mean, 0.0) if value is not None]
+    axis = Axis(*padded(known), MARGIN, WIDTH - MARGIN)
+    names = named(axis.low, axis.high, 4)
+    dots = "".join(f"M{axis.position(value)} {10 * HEIGHT + 50}h0" for value in seeds)
+    marks = "".join(f"M{axis.position(tick)} {10 * HEIGHT + 110}v40" for tick in names)
+    texts = Markup("").join(
+        Markup('<text x="{:g}" y="{}" text-anchor="middle">{}</text>').format(
+            axis.position(tick) / 10, HEIGHT + DOTS + TICKS - 2, name
+        )
+        for tick, name in names.items()
+    )
+    drawn = Markup(
+        '{}<path class="seeds" d="{}" stroke-width="50" stroke-opacity=".55" stroke-linecap="round"/>'
+        '<path class="grid" d="{}" stroke-width="10"/>'
+    ).format(_effect(axis, interval, mean, bounds, zone), dots, marks)
+    return _bar(
+        label,
+        drawn,
+        height=HEIGHT + DOTS + TICKS,
+        texts=Markup('<g class="ticks" fill="currentColor" font-size="11">{}</g>').format(texts),
+    )
+
+
+def _effect(
+    axis: Placed, interval: tuple[float, float] | None, mean: float | None, bounds: Sequence[float], zone: Zone | None
+) -> Markup:
     middle, area, bar, dot = HEIGHT * 5, Markup(""), Markup(""), Markup("")
     if zone is not None:
         left = 0 if zone[0] is None else axis.position(zone[0])
@@ -90,20 +144,15 @@ def interval_bar(
     zero = Markup('<path class="zero" d="M{} 0V{}" stroke-opacity=".35" stroke-width="10"/>').format(
         axis.position(0), HEIGHT * 10
     )
-    return _bar(
-        label,
-        Markup("{}{}").format(area, zero)
-        + Markup('<path class="bound" d="{}" stroke-width="12" stroke-dasharray="30 20"/>').format(lines)
-        + bar
-        + dot,
-    )
+    bound = Markup('<path class="bound" d="{}" stroke-width="12" stroke-dasharray="30 20"/>').format(lines)
+    return area + zero + bound + bar + dot
 
 
-def _bar(label: str, content: Markup) -> Markup:
+def _bar(label: str, content: Markup, *, height: int = HEIGHT, texts: Markup | None = None) -> Markup:
     return Markup(
         '<svg class="bar" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">'
-        '<g transform="scale(.1)" fill="none" stroke="currentColor">{}</g></svg>'
-    ).format(WIDTH, HEIGHT, WIDTH, HEIGHT, label, content)
+        '<g transform="scale(.1)" fill="none" stroke="currentColor">{}</g>{}</svg>'
+    ).format(WIDTH, height, WIDTH, height, label, content, texts or "")
 
 
 def unit_axis(axis: UnitAxis) -> Markup:

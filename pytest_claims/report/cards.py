@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pytest_claims.report import readings, wording
 from pytest_claims.report.arms import ArmRow, Arms, Drawing, recipe_rows
 from pytest_claims.report.bars import UnitAxis, share_bar
+from pytest_claims.report.formulas import mathml
 from pytest_claims.report.pictures import Picture, pictures
 from pytest_claims.report.readings import Figure
 from pytest_claims.report.wording import Verdict, number
@@ -37,6 +38,9 @@ class Card:
     Attributes:
         claim: Its evidence, for the texts that are shown as they are.
         anchor: Its fragment.
+        item: The classes by which filters find it.
+        formula: As MathML, or its source where that cannot be.
+        test: How it is judged, in words.
         surprising: Whether the verdict is the opposite of the expected one.
         headline: The reading that decides.
         drawing: The learning curves of its arms.
@@ -49,6 +53,9 @@ class Card:
 
     claim: Json
     anchor: str
+    item: str
+    formula: Markup
+    test: str
     verdict: Verdict
     expected: Verdict
     surprising: bool
@@ -85,13 +92,16 @@ def anchors(ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def card(claim: Json, anchor: str, trials: Mapping[str, Json], axis: UnitAxis) -> Card:
+def card(claim: Json, anchor: str, item: str, trials: Mapping[str, Json], axis: UnitAxis) -> Card:
     """What a claim's section shows."""
     shown, arms = readings.weakest(claim), Arms.of(claim, trials)
     rows = arms.rows()
     return Card(
         claim=claim,
         anchor=anchor,
+        item=item,
+        formula=mathml(claim["formula"]) or Markup("<p><code>{}</code></p>").format(claim["formula"]),
+        test=wording.test_of(claim),
         verdict=Verdict.of(claim["outcome"]),
         expected=Verdict.of(claim["expected"]),
         surprising=wording.surprising(claim),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pytest_claims.report.axes import HUGE, LEFT, Axis, Text, frame, padded, ticks
+from pytest_claims.report.axes import HUGE, LEFT, Axis, Text, frame, padded, readable, ticks
 from pytest_claims.report.marks import BANDS, lines, polygon, stretches
 
 WIDTH, HEIGHT, TOP, BOTTOM, COLUMN = 480, 260, 24, 40, 9
@@ -69,9 +69,9 @@ def curve_chart(series: Sequence[Series], *, label: str, measure: str) -> Markup
     y = Axis(*padded(values), HEIGHT - BOTTOM, TOP)
     arms = Markup("").join(_arm(arm, i, x, y, bands=len(series) <= BANDS) for i, arm in enumerate(series))
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}<g transform="scale(.1)" fill="none" '
-        'stroke="currentColor" stroke-linejoin="round" stroke-linecap="round">{}</g></svg>'
-    ).format(WIDTH, HEIGHT, label, _frame(x, y, epochs, measure), arms)
+        '<svg class="chart" viewBox="0 0 {} {}" data-x="{}" role="img" aria-label="{}">{}<g transform="scale(.1)" '
+        'fill="none" stroke="currentColor" stroke-linejoin="round" stroke-linecap="round">{}</g></svg>'
+    ).format(WIDTH, HEIGHT, readable(x, range(1, epochs + 1)), label, _frame(x, y, epochs, measure), arms)
 
 
 def _frame(x: Axis, y: Axis, epochs: int, measure: str) -> Markup:

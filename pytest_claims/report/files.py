@@ -1,12 +1,14 @@
 """The files of a report."""
 
 import json
-import os
 from pathlib import Path
 
+from pytest_claims.archive import replace_file
 from pytest_claims.report.evidence import validate
 from pytest_claims.report.render import page
+from pytest_claims.report.standalone import NAMES, pictures
 from pytest_claims.report.summary import summary
+from pytest_claims.report.tables import curves_csv, trials_csv
 from pytest_claims.trial import Json
 
 PAGE, EVIDENCE, SUMMARY = "index.html", "evidence.json", "summary.md"
@@ -17,21 +19,24 @@ def write(evidence: Json, to: Path) -> None:
 
     Raises:
         EvidenceError: The document is not what `schema.json` says; nothing is written then.
-        OSError: The directory cannot be written.
+        ArchiveError: The directory cannot be written.
     """
     document = validate(evidence)
-    to.mkdir(parents=True, exist_ok=True)
     # first, so that hours of training outlive a mistake in the page
-    _replace(to / EVIDENCE, json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n")
-    _replace(to / PAGE, page(document))
-    _replace(to / SUMMARY, summary(document))
+    replace_file(to / EVIDENCE, encoded(json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n"))
+    files = {
+        PAGE: page(document),
+        SUMMARY: summary(document),
+        "trials.csv": trials_csv(document),
+        "curves.csv": curves_csv(document),
+    }
+    drawn = pictures(document)
+    for name, text in (files | drawn).items():
+        replace_file(to / name, encoded(text))
+    for stale in set(NAMES) - set(drawn):
+        (to / stale).unlink(missing_ok=True)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file and rename, which no reader sees half done."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(text.encode("utf-8", errors="replace"))  # half a surrogate pair has no UTF-8
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+def encoded(text: str) -> bytes:
+    """A text as a file; half a surrogate pair has no UTF-8."""
+    return text.encode("utf-8", errors="replace")

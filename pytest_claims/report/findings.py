@@ -5,8 +5,18 @@ from dataclasses import dataclass
 
 from pytest_claims.claim import Outcome
 from pytest_claims.report.readings import Decisive
-from pytest_claims.report.wording import Verdict
+from pytest_claims.report.wording import JUDGED, Verdict
 from pytest_claims.trial import Json
+
+
+def compared(claims: Sequence[Json]) -> list[Json]:
+    """Those that were judged both now and where verdicts were published."""
+    return [c for c in claims if "published" in c and {c["outcome"], c["published"]["outcome"]} <= JUDGED]
+
+
+def differing(claims: Sequence[Json]) -> list[Json]:
+    """Those of them whose verdict is not the published one."""
+    return [claim for claim in compared(claims) if claim["outcome"] != claim["published"]["outcome"]]
 
 
 @dataclass(frozen=True, kw_only=True)

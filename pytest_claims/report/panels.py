@@ -10,7 +10,7 @@ from itertools import chain, pairwise
 from markupsafe import Markup
 
 from pytest_claims.chart import Chart, Numbers, Panel, Series
-from pytest_claims.report.axes import HUGE, LEFT, Axis, Text, frame, named, padded, same
+from pytest_claims.report.axes import HUGE, LEFT, Axis, Text, frame, named, padded, readable, same
 from pytest_claims.report.marks import BANDS, DASHES, dots, lines, outline, path, polygon, stretches
 
 ALONE, BESIDE = 480, 400
@@ -19,6 +19,9 @@ ALONE, BESIDE = 480, 400
 TOP, PLOT, RIGHT = 12, 196, 26
 LETTER, LONGEST = 9, 20
 """Pixels of a letter, at most, and letters of a slanted name; longer ones are cut."""
+
+ROWS = 40
+"""At most so many rows a table: longer ones slow the page down, and the evidence has every number."""
 
 SLANTED = 5.7
 """Pixels along either axis of a letter that slants; these are set smaller on narrow screens."""
@@ -44,11 +47,12 @@ def draw(chart: Chart, labels: Sequence[str]) -> list[Markup]:
     room = max(columns.room for columns in scales)
     return [
         Markup(
-            '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}<g transform="scale(.1)" fill="none" '
-            'stroke="currentColor" stroke-linejoin="round" stroke-linecap="round">{}{}</g></svg>'
+            '<svg class="chart" viewBox="0 0 {} {}" data-x="{}" role="img" aria-label="{}">{}<g transform="scale(.1)" '
+            'fill="none" stroke="currentColor" stroke-linejoin="round" stroke-linecap="round">{}{}</g></svg>'
         ).format(
             width,
             TOP + PLOT + room,
+            readable(columns.axis, middles(panel)),
             label,
             frame(columns.axis, y, columns.names, width, columns.texts(y.start)),
             _zero(y, width),
@@ -77,6 +81,33 @@ def edges(series: Series) -> list[tuple[float, float]]:
     width = min(steps, default=1.0)
     after = [b if 0 < b - a < 1.5 * width else a + width for a, b in pairwise(series.x)]
     return [(a, b) for a, b in zip(series.x, [*after, *(x + width for x in series.x[-1:])], strict=True)]
+
+
+def every(panel: Panel) -> int:
+    """How many x a row of the table stands for."""
+    return -(-len(_xs(panel)) // ROWS) or 1
+
+
+def rows(panel: Panel) -> list[float]:
+    """The x that have a row in the table: thinned out evenly where there are too many, but for the last."""
+    xs = _xs(panel)
+    return sorted({*xs[:: every(panel)], *xs[-1:]})
+
+
+def bins(panel: Panel) -> dict[float, tuple[float, float]]:
+    """By its left edge each bin of a histogram; none of other panels."""
+    return {edge[0]: edge for s in panel.series for edge in edges(s)} if panel.kind == "steps" else {}
+
+
+def middles(panel: Panel) -> list[float]:
+    """Where each of these rows is read: at its x, or in the middle of its bin; what has no place is read at the edge."""
+    found = bins(panel)
+    at = [sum(found[x]) / 2 if x in found else x for x in rows(panel)]
+    return [max(-HUGE, min(HUGE, x)) for x in at]
+
+
+def _xs(panel: Panel) -> list[float]:
+    return sorted({x for series in panel.series for x in series.x})
 
 
 def heights(chart: Chart) -> Axis | None:

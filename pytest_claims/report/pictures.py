@@ -12,9 +12,6 @@ from pytest_claims.report.evidence import chart_of
 from pytest_claims.report.wording import NO_VALUE, given, number
 from pytest_claims.trial import Json
 
-ROWS = 40
-"""At most so many rows a table: longer ones slow the page down, and the evidence has every number."""
-
 SAID = 12
 """At most so many dots of a series in words."""
 
@@ -70,8 +67,10 @@ def pictures(claim: Json) -> list[Picture]:
 
 
 def _picture(chart: Chart, name: str) -> Picture:
+    titles = Counter(panel.title for panel in chart.panels)
     headings = [
-        f"{name}, {panel.title or i}" if len(chart.panels) > 1 else name for i, panel in enumerate(chart.panels, 1)
+        f"{name}, {panel.title if panel.title and titles[panel.title] == 1 else i}" if len(chart.panels) > 1 else name
+        for i, panel in enumerate(chart.panels, 1)
     ]
     svgs = panels.draw(chart, [f"{h}. {described(p)}" for h, p in zip(headings, chart.panels, strict=True)])
     kinds = {panel.kind for panel in chart.panels}
@@ -86,7 +85,7 @@ def _picture(chart: Chart, name: str) -> Picture:
             for series, i in panels.order(chart).items()
         ],
         plots=[
-            Plot(panel=panel, svg=svg, heading=heading, table=table(panel), every=every(panel))
+            Plot(panel=panel, svg=svg, heading=heading, table=table(panel), every=panels.every(panel))
             for panel, svg, heading in zip(
                 chart.panels, svgs or [Markup("")] * len(chart.panels), headings, strict=True
             )
@@ -138,23 +137,12 @@ def _cell(series: Series, i: int) -> str:
     return f"{number(series.y[i], 4)} ({number(low, 4)} to {number(high, 4)})"
 
 
-def _xs(panel: Panel) -> list[float]:
-    return sorted({x for series in panel.series for x in series.x})
-
-
-def every(panel: Panel) -> int:
-    """How many x a row of the table stands for."""
-    return -(-len(_xs(panel)) // ROWS) or 1
-
-
 def table(panel: Panel) -> list[list[str]]:
-    """The numbers of a panel: a head and a row an x, evenly thinned out where there are too many, but for the last."""
-    steps = {edge[0]: edge for s in panel.series for edge in panels.edges(s)} if panel.kind == "steps" else {}
-    xs = _xs(panel)
-    shown = sorted({*xs[:: every(panel)], *xs[-1:]})
+    """The numbers of a panel: a head and a row an x."""
+    steps = panels.bins(panel)
     columns = [{x: i for i, x in enumerate(series.x)} for series in panel.series]
-    rows = [[_row_name(panel, x, steps.get(x)), *_cells(panel.series, columns, x)] for x in shown]
-    return [[panel.x_label, *(series.name for series in panel.series)], *rows]
+    rows = [[_row_name(panel, x, steps.get(x)), *_cells(panel.series, columns, x)] for x in panels.rows(panel)]
+    return [[panel.x_label or "x", *(series.name or "y" for series in panel.series)], *rows]
 
 
 def _row_name(panel: Panel, x: float, edge: tuple[float, float] | None) -> str:

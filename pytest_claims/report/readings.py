@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pytest_claims.report.bars import UnitAxis, Zone, interval_bar
+from pytest_claims.report.axes import HUGE
+from pytest_claims.report.bars import UnitAxis, Zone, interval_bar, seeds_bar
 from pytest_claims.report.wording import NO_VALUE, Estimate, number
 from pytest_claims.trial import Json
 
@@ -22,6 +23,7 @@ class Figure:
         measure: What it is and in what unit.
         holds: On how many seeds it lies on the claimed side; empty where that cannot be told.
         bar: The interval on the axis of all claims; empty for a reading that judges nothing.
+        seeds: The same on an axis of its own, with every seed as a dot.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Figure:
     measure: str
     holds: str
     bar: Markup
+    seeds: Markup
 
 
 def estimate(claim: Json, reading: Json) -> Estimate:
@@ -95,41 +98,86 @@ def weakest(claim: Json) -> Json | None:
     return min(claim["readings"], key=inside, default=None)
 
 
+class Drawn(NamedTuple):
+    """A reading as it is drawn: times a factor, with what diverged left out.
+
+    Attributes:
+        values: Of the seeds that have one.
+        bounds: Of the zone.
+        zone: Where the claim holds; None: nowhere that can be drawn.
+    """
+
+    low: float | None
+    mean: float | None
+    high: float | None
+    values: list[float]
+    bounds: list[float]
+    zone: Zone | None
+
+    @classmethod
+    def of(cls, reading: Json, factor: float) -> "Drawn":
+        """In the reading's own unit times `factor`; a negative one turns it round."""
+        low, mean, high, *values = (
+            None if value is None or abs(value * factor) > HUGE else value * factor
+            for value in (reading["low"], reading["mean"], reading["high"], *reading["values"])
+        )
+        lines, zone = bounds(reading)
+        ends = None if zone is None else [None if end is None else end * factor for end in zone]
+        if factor < 0:
+            low, high, ends = high, low, ends and ends[::-1]
+        return cls(
+            low=low,
+            mean=mean,
+            high=high,
+            values=[value for value in values if value is not None],
+            bounds=[line * factor for line in lines],
+            zone=None if ends is None else (ends[0], ends[1]),
+        )
+
+    @classmethod
+    def in_units(cls, claim: Json, reading: Json) -> "Drawn":
+        """In units of what matters for the claim, with the sign that is shown."""
+        return cls.of(reading, math.copysign(1 / claim["unit"], reading["scaling"]))
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends, if there are both."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def places(self) -> list[float]:
+        """Everything that an axis of intervals must have room for."""
+        return [value for value in (self.low, self.mean, self.high, *self.bounds) if value is not None]
+
+
 def in_units(claims: Sequence[Json]) -> list[float]:
-    """Everything that interval bars draw, over the claims' units."""
+    """Everything that interval bars draw, in units of what matters."""
     return [
-        value / claim["unit"]
-        for claim in claims
-        for reading in claim["readings"]
-        for value in (reading["low"], reading["mean"], reading["high"], *bounds(reading)[0])
-        if value is not None
+        value for claim in claims for reading in claim["readings"] for value in Drawn.in_units(claim, reading).places
     ]
 
 
 def judged(claim: Json, reading: Json, axis: UnitAxis) -> Figure:
     """A reading that decides."""
-    shown, what, unit = estimate(claim, reading), reading["measure"], claim["unit"]
-    lines, zone = bounds(reading)
-    low, mean, high = (_over(reading[end], unit) for end in ("low", "mean", "high"))
+    shown, what = estimate(claim, reading), reading["measure"]
+    units, own = Drawn.in_units(claim, reading), Drawn.of(reading, reading["scaling"])
     over = f", interval {shown.interval}" if shown.interval else ""
+    label = f"{claim['id']} {reading['name']}".strip() + f": {shown.mean} {what}{over}"
     return Figure(
         name=reading["name"],
         estimate=shown,
         measure=what,
-        holds=_holds(claim, reading, zone),
-        bar=interval_bar(
-            axis,
-            None if low is None or high is None else (low, high),
-            mean,
-            bounds=[bound / unit for bound in lines],
-            zone=None if zone is None else (_over(zone[0], unit), _over(zone[1], unit)),
-            label=f"{claim['id']} {reading['name']}".strip() + f": {shown.mean} {what}{over}",
+        holds=_holds(claim, reading, bounds(reading)[1]),
+        bar=interval_bar(axis, units.interval, units.mean, bounds=units.bounds, zone=units.zone, label=label),
+        seeds=seeds_bar(
+            own.interval,
+            own.mean,
+            own.values,
+            bounds=own.bounds,
+            zone=own.zone,
+            label=f"{label}; every seed is a dot",
         ),
     )
-
-
-def _over(value: float | None, unit: float) -> float | None:
-    return None if value is None else value / unit
 
 
 def _holds(claim: Json, reading: Json, zone: Zone | None) -> str:
@@ -148,7 +196,9 @@ def _holds(claim: Json, reading: Json, zone: Zone | None) -> str:
 def beside(reading: Json) -> Figure:
     """A reading that judges nothing."""
     shown = Estimate.of(reading, reading["scaling"], signed=_signed(reading))
-    return Figure(name=reading["name"], estimate=shown, measure=reading["measure"], holds="", bar=Markup(""))
+    return Figure(
+        name=reading["name"], estimate=shown, measure=reading["measure"], holds="", bar=Markup(""), seeds=Markup("")
+    )
 
 
 def pvalue_rows(pvalues: Mapping[str, float | None]) -> list[tuple[str, str, str, str]]:

@@ -1,21 +1,21 @@
-"""From evidence to the page: one HTML file that needs nothing else, no script and no network."""
+"""From evidence to the page: one HTML file that needs nothing else, and shows everything without its script too."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pytest_claims.claim import Outcome
-from pytest_claims.report import wording
+from pytest_claims.report import overview, wording
 from pytest_claims.report.bars import UnitAxis, unit_axis
 from pytest_claims.report.cards import Card, anchors, card
-from pytest_claims.report.findings import Findings
+from pytest_claims.report.filters import Choice, Filters, question
+from pytest_claims.report.findings import Findings, differing
+from pytest_claims.report.pages import document, json_block
 from pytest_claims.report.readings import in_units
-from pytest_claims.report.wording import Verdict, duration, number, plural
+from pytest_claims.report.wording import duration, number, plural
 from pytest_claims.statistics import ALPHA, LOOKS
 from pytest_claims.trial import Json
 
@@ -29,6 +29,9 @@ WARNINGS = {
     "nothing judged": "Nothing was judged over seeds",
 }
 """Headings of the box that comes before the answer, by status."""
+
+HEADLINES = 6
+"""At most so many a column."""
 
 HIGHLIGHTS = ("torch", "device")
 """Provenance that belongs on the first screen, where it is there."""
@@ -57,12 +60,15 @@ class Chip:
 
 
 def _chips(cards: Sequence[Card]) -> list[Chip]:
-    """One link a claim and verdict: dozens of variants would push what matters off the first screen."""
+    """One link a claim, verdict and kind: dozens of variants would push what matters off the first screen."""
     groups: dict[tuple[str, str], list[Card]] = {}
     for one in cards:
-        groups.setdefault((one.claim["id"].partition("[")[0], one.claim["outcome"]), []).append(one)
+        groups.setdefault((one.claim["id"].partition("[")[0], one.item), []).append(one)
     return [
-        Chip(first=group[0], label=f"{stem} \u00d7 {len(group)}" if len(group) > 1 else group[0].claim["id"])
+        Chip(
+            first=group[0],
+            label=f"{stem} \u00d7 {len(group)}" if len(group) > 1 else group[0].claim["id"],
+        )
         for (stem, _), group in groups.items()
     ]
 
@@ -70,19 +76,29 @@ def _chips(cards: Sequence[Card]) -> list[Chip]:
 def page(evidence: Json) -> str:
     """The page. The same evidence gives the same bytes."""
     axis = UnitAxis.over(in_units([claim for claim in evidence["claims"] if claim["kind"] != "property"]))
+    filters = Filters.of(evidence["claims"])
     fragments = anchors([claim["id"] for claim in evidence["claims"]])
-    cards = [card(claim, fragments[claim["id"]], evidence["trials"], axis) for claim in evidence["claims"]]
-    answer = wording.answer(evidence)
-    return _template().render(
-        answer=answer,
-        question=evidence["title"],
+    cards = [
+        card(claim, fragments[claim["id"]], filters.item(claim), evidence["trials"], axis)
+        for claim in evidence["claims"]
+    ]
+    table = _overview(cards, axis)
+    return document(
+        "index.html.j2",
+        hidden=filters.classes,
+        answer=wording.answer(evidence),
+        title=evidence["title"],
         warning=WARNINGS[evidence["status"]] if evidence["status"] != "complete" or evidence["problems"] else "",
         problems=evidence["problems"],
-        tiles=[Verdict.of(o, n) for o, n in wording.counts(evidence["claims"]).items()],
+        filters=filters,
+        headlines=_headlines(cards),
+        picture=overview.picture([c.claim for c in table.seeds]),
         cards=cards,
+        questions=_questions(cards, filters),
         chips=_chips(cards),
         surprises=[c for c in cards if c.surprising],
-        overview=_overview(cards, axis),
+        differing=[c for c in cards if differing([c.claim])],
+        overview=table,
         findings=Findings.of(evidence["claims"]),
         anchors=fragments,
         facts=_facts(evidence),
@@ -91,31 +107,44 @@ def page(evidence: Json) -> str:
         version=evidence["manifest"]["version"],
         scale=evidence["scale"],
         rules={"alpha": ALPHA, "looks": _listed(LOOKS), "count": len(LOOKS), "level": wording.LEVEL},
-        document=_json_block(evidence),
+        document=json_block(evidence),
     )
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("pytest_claims.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["no_value"] = wording.NO_VALUE
-    return environment.get_template("index.html.j2")
+def _headlines(cards: Sequence[Card]) -> list[tuple[str, list[Card], int]]:
+    """What fits on the first screen: claims that do not hold, the first of each question that does, how many are left."""
+    refuted = [c for c in cards if c.claim["outcome"] == Outcome.REFUTED]
+    supported: dict[str, Card] = {}
+    for one in cards:
+        if one.claim["outcome"] == Outcome.SUPPORTED and one.claim["kind"] != "property":
+            supported.setdefault(question(one.claim["place"]), one)
+    holding = sum(one.claim["outcome"] == Outcome.SUPPORTED for one in cards)
+    found = {"Does not hold": (refuted, len(refuted)), "Holds": (list(supported.values()), holding)}
+    return [(name, some[:HEADLINES], total - len(some[:HEADLINES])) for name, (some, total) in found.items() if some]
+
+
+def _questions(cards: Sequence[Card], filters: Filters) -> list[tuple[Choice, list[Card]]]:
+    """The cards of each question."""
+    return [(choice, [c for c in cards if filters.group(c.claim) is choice]) for choice in filters.questions]
 
 
 def _overview(cards: Sequence[Card], axis: UnitAxis) -> Overview:
     """Rows by verdict; within one, in the order of the evidence."""
-    rows = sorted(cards, key=lambda c: ORDER.index(Outcome(c.verdict.outcome)))
+    rows = sorted(cards, key=lambda one: _rank(one.claim))
     return Overview(
         seeds=[c for c in rows if c.claim["kind"] != "property"],
         properties=[c for c in rows if c.claim["kind"] == "property"],
         axis=unit_axis(axis),
     )
+
+
+def by_verdict(claims: Sequence[Json]) -> list[Json]:
+    """What does not hold comes first."""
+    return sorted(claims, key=_rank)
+
+
+def _rank(claim: Json) -> int:
+    return ORDER.index(Outcome(claim["outcome"]))
 
 
 def _facts(evidence: Json) -> list[tuple[str, str]]:
@@ -129,7 +158,7 @@ def _facts(evidence: Json) -> list[tuple[str, str]]:
         ("Time", duration(evidence["seconds"])),
     ]
     facts += [(name, str(told[name])) for name in HIGHLIGHTS if name in told]
-    return [*facts, ("Started", evidence["started"].replace("T", " ")[:16])]
+    return [*facts, ("Started", wording.minute(evidence["started"]))]
 
 
 def _provenance(evidence: Json) -> list[tuple[str, str]]:
@@ -161,9 +190,3 @@ def _listed(numbers: Sequence[int]) -> str:
     """3, 5 and 8."""
     *head, last = (str(n) for n in numbers)
     return f"{', '.join(head)} and {last}" if head else last
-
-
-def _json_block(evidence: Json) -> Markup:
-    """The document for a script element, which ends at the first `</` and at nothing else."""
-    text = json.dumps(evidence, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # the replacement is the escaping

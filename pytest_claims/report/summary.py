@@ -1,10 +1,10 @@
 """The report in Markdown, for the summary page of a CI run."""
 
-import re
 from collections.abc import Sequence
 
 from pytest_claims.report import wording
 from pytest_claims.report.findings import Findings
+from pytest_claims.report.markdown import markup
 from pytest_claims.report.readings import Decisive
 from pytest_claims.report.wording import Verdict
 from pytest_claims.trial import Json
@@ -15,12 +15,12 @@ STATEMENT = 160
 
 def summary(evidence: Json) -> str:
     """A sentence, a table of all claims, and what not to miss."""
-    lines = [f"## {_text(evidence['title'])}", "", _text(wording.answer(evidence)), ""]
+    lines = [f"## {markup(evidence['title'])}", "", markup(wording.answer(evidence)), ""]
     for problem in evidence["problems"]:
-        lines += [f"> **Note:** {_text(problem)}", ""]
+        lines += [f"> **Note:** {markup(problem)}", ""]
     scale, manifest = evidence["scale"], evidence["manifest"]
     lines += [
-        f"Scale {_text(scale['name'])}: {_text(scale['scope'])}. Manifest version {manifest['version']}. "
+        f"Scale {markup(scale['name'])}: {markup(scale['scope'])}. Manifest version {manifest['version']}. "
         f"Intervals are at {wording.LEVEL} and not adjusted for the family of claims; q is, and decides.",
         "",
         "| Claim | Verdict | Effect | Interval | q | n | Statement |",
@@ -33,12 +33,12 @@ def _findings(claims: Sequence[Json]) -> list[str]:
     """What is wrong in the write-up, and which claims came out otherwise, in lists."""
     found = Findings.of(claims)
     lines = ["### Errata and findings", ""]
-    lines += [f"- Erratum, {_text(', '.join(e.ids))}: {_text(_short(e.text))}" for e in found.errata]
+    lines += [f"- Erratum, {markup(', '.join(e.ids))}: {markup(_short(e.text))}" for e in found.errata]
     lines += [] if found.errata else ["- Errata: none."]
     for one in [*found.decided, *found.open]:
         expected = f" (expected {one.expected})" if one.expected else ""
-        lines.append(f"- {_text(one.claim['id'])} {one.verdict.word.lower()}{expected}: {_text(_short(one.figures))}")
-    lines += [f"- {verdict.word}: {_text(', '.join(ids))}" for verdict, ids in found.without]
+        lines.append(f"- {markup(one.claim['id'])} {one.verdict.word.lower()}{expected}: {markup(_short(one.figures))}")
+    lines += [f"- {verdict.word}: {markup(', '.join(ids))}" for verdict, ids in found.without]
     if found.otherwise:
         return lines
     return [
@@ -52,15 +52,8 @@ def _row(claim: Json) -> str:
     verdict = Verdict.of(claim["outcome"])
     expected = f" (expected {Verdict.of(claim['expected']).word.lower()})" if wording.surprising(claim) else ""
     cells = [claim["id"], f"{verdict.glyph} {verdict.word}{expected}", *Decisive.of(claim)]
-    return f"| {' | '.join(_text(cell) for cell in [*cells, _short(claim['statement'])])} |"
+    return f"| {' | '.join(markup(cell) for cell in [*cells, _short(claim['statement'])])} |"
 
 
 def _short(text: str) -> str:
     return text if len(text) <= STATEMENT else text[: STATEMENT - 3].rstrip() + "..."
-
-
-def _text(text: str) -> str:
-    """Plain text in Markdown: one line, and no character that makes markup, a mention or a link."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", text)
-    return text.replace("@", "&#64;").replace("://", "&#58;//")

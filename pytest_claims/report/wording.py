@@ -21,6 +21,20 @@ GLYPHS = {
 }
 """A mark a verdict, in the order in which verdicts are counted; no verdict is told by colour alone."""
 
+TESTS = {
+    "superiority": "one-sided paired t",
+    "interaction": "one-sided t of the difference of differences",
+    "equivalence": "two one-sided paired t",
+    "ordering": "one-sided paired t against every rival",
+    "proportion": "exact binomial",
+    "all of": "each part by its own test, and all must hold",
+}
+"""How a kind of claim is tested."""
+
+SIGN = "exact sign test, as diverged runs left no value"
+JUDGED = frozenset({Outcome.SUPPORTED, Outcome.REFUTED, Outcome.INCONCLUSIVE})
+"""Verdicts that rest on a test."""
+
 LEVEL = f"{100 * (1 - 2 * ALPHA / len(LOOKS)):.1f} %"
 """Of the repeated interval."""
 
@@ -59,6 +73,15 @@ def counts(claims: Sequence[Json]) -> dict[Outcome, int]:
 def surprising(claim: Json) -> bool:
     """Whether the verdict is the opposite of the expected one."""
     return claim["outcome"] in (Outcome.SUPPORTED, Outcome.REFUTED) and claim["outcome"] != claim["expected"]
+
+
+def test_of(claim: Json) -> str:
+    """The test in words, such as `8 seeds, one-sided paired t, looks 8/12/20`; empty where none was made."""
+    if claim["outcome"] not in JUDGED or claim["kind"] not in TESTS:
+        return ""
+    lost = any(value is None for reading in claim["readings"] for value in reading["values"])
+    test = SIGN if lost and claim["kind"] in ("superiority", "interaction") else TESTS[claim["kind"]]
+    return f"{plural(claim['seeds'], 'seed')}, {test}, looks {'/'.join(map(str, LOOKS))}"
 
 
 def answer(evidence: Json) -> str:
@@ -153,6 +176,11 @@ class Estimate(NamedTuple):
         else:
             shown = [fixed(x, max(0, decimals), signed=signed) for x in (mean, *ends)]
         return cls(shown[0], f"{shown[1]} to {shown[2]}")
+
+
+def minute(started: str) -> str:
+    """When, to the minute."""
+    return started.replace("T", " ")[:16]
 
 
 def duration(seconds: float) -> str:

@@ -2,14 +2,17 @@
 
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from pytest_claims.__main__ import main
 from pytest_claims.archive import pack
+from pytest_claims.report import write
 from pytest_claims.store import Store
 from tests.pytest_claims import project
+from tests.pytest_claims.report.example_page import evidence
 from tests.pytest_claims.test_archive import TRIALS, trial
 
 
@@ -74,7 +77,46 @@ def test_publish_no_report(at: Path, capsys: pytest.CaptureFixture[str]) -> None
     )
 
 
-@pytest.mark.parametrize("arguments", [[], ["store"], ["store", "drop"], ["publish", "--to"]])
+def test_report_again(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same files as the run wrote, from its evidence alone."""
+    write(evidence(), at / "first")
+    assert said(capsys, "report", "first", "--to", "again") == "report: again/index.html\n"
+    assert {p.name: p.read_bytes() for p in (at / "again").iterdir()} == {
+        p.name: p.read_bytes() for p in (at / "first").iterdir()
+    }
+    assert said(capsys, "report", "first/evidence.json", "--to", "third") == "report: third/index.html\n"
+
+
+def test_report_of_nothing(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "report", "none", "--to", "again", code=1).startswith("error: none: no such file")
+    (at / "torn").mkdir()
+    (at / "torn/evidence.json").write_text('{"schema"')
+    assert "torn/evidence.json: not readable as JSON" in said(capsys, "report", "torn", "--to", "again", code=1)
+    assert not (at / "again").exists()
+
+
+def test_compare(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Directories or files; what differs is said, and the page is where it says."""
+    other = deepcopy(evidence())
+    other["claims"][0]["outcome"] = "REFUTED"
+    write(evidence(), at / "a")
+    write(other, at / "b")
+    answer, line, where = said(capsys, "compare", "a", "b/evidence.json").splitlines()
+    assert answer == f"1 of {len(other['claims'])} claims changed verdict; no two intervals are apart."
+    assert line == f"{other['claims'][0]['id']}: SUPPORTED -> REFUTED"
+    assert where == "comparison: reports/comparison/index.html"
+    assert "What differs between the runs?" in (at / "reports/comparison/index.html").read_text()
+
+
+def test_compare_one_alone(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(evidence(), at / "a")
+    line = said(capsys, "compare", "a", code=1)
+    assert line == "error: a: one run alone; name at least two to compare\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["store"], ["report", "a"], ["compare"], ["store", "drop"], ["publish", "--to"]]
+)
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)

@@ -120,7 +120,7 @@ def test_run_report_not_writable(pytester: pytest.Pytester) -> None:
     (at / "reports").write_text("a file where the directory should be")
     result = project.run(pytester)
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["Q1.1  SUPPORTED*", "problem: *report not written*--claims-report"])
+    result.stdout.fnmatch_lines(["Q1.1  SUPPORTED*", "problem: report: *not written*--claims-report"])
 
 
 def test_run_junit(pytester: pytest.Pytester) -> None:

@@ -12,6 +12,7 @@ from pytest_claims.claims_table import claims_table
 from pytest_claims.published import Published
 from pytest_claims.publishing import publish
 from pytest_claims.report import EvidenceError, load
+from pytest_claims.report.standalone import pictures
 from pytest_claims.store import Store
 from pytest_claims.trial import Json
 from tests.pytest_claims import project
@@ -39,11 +40,11 @@ def at(pytester: pytest.Pytester) -> Path:
 
 
 def test_publish(at: Path) -> None:
-    """The same document, exactly its trials, and the table."""
+    """The same document, exactly its trials, the table and its picture."""
     sizes = published(at)
-    assert [line.partition(",")[0] for line in sizes] == [
-        str(at / name) for name in ("reports/published/evidence.json", "reports/published/trials.jsonl.xz", TABLE)
-    ]
+    names = ["reports/published/evidence.json", "reports/published/trials.jsonl.xz", TABLE]
+    drawn = ["docs/overview-light.svg", "docs/overview-dark.svg"]
+    assert [line.partition(",")[0] for line in sizes] == [str(at / name) for name in [*names, *drawn]]
     evidence = project.evidence(at)
     assert (at / TO / "evidence.json").read_text() == json.dumps(evidence, separators=(",", ":")) + "\n"
     archive = Archive.open(at / TO / "trials.jsonl.xz")
@@ -231,6 +232,8 @@ def test_committed_table() -> None:
     if not evidence.exists() or not committed.exists():
         pytest.skip("nothing is published yet")
     assert committed.read_text() == claims_table(load(evidence)), "run `python -m pytest_claims publish` again"
+    for name, picture in pictures(load(evidence)).items():
+        assert committed.with_name(name).read_text() == picture, "run `python -m pytest_claims publish` again"
 
 
 def test_committed_trials() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_claims.report import bars
 from pytest_claims.report.axes import Axis, ticks
-from pytest_claims.report.bars import UnitAxis, interval_bar, share_bar, unit_axis
+from pytest_claims.report.bars import UnitAxis, interval_bar, seeds_bar, share_bar, unit_axis
 from pytest_claims.report.charts import Series, curve_chart
 from pytest_claims.report.marks import DASHES, MARKERS, STROKE, sample
 from tests.pytest_claims.report.page import Node, parse
@@ -188,6 +188,25 @@ def test_interval_bar_zone(zone: bars.Zone, left: int | None, right: int | None)
     d = parse(interval_bar(AXIS, None, None, bounds=[], zone=zone, label="")).one(css="zone").attributes["d"]
     wanted = (AXIS.position(-1), AXIS.position(1)) if left is None else (left, right)
     assert tuple(int(n) for n in re.findall(r"[MH](\d+)", d)[:2]) == wanted
+
+
+def test_seeds_bar_shows_every_seed_on_the_axis_that_its_ticks_name() -> None:
+    values = [-0.2, 0.1, 0.35, 0.35, 1.2]
+    bar = parse(seeds_bar((0.1, 0.6), 0.36, values, bounds=[0.3], zone=(0.3, None), label="x"))
+    places = [int(x) for x in re.findall(r"M(\d+)", bar.one(css="seeds").attributes["d"])]
+    marks = [int(x) for x in re.findall(r"M(\d+)", bar.one(css="grid").attributes["d"])]
+    names = [float(text.text.replace("\u2212", "-")) for text in bar.all("text")]
+    assert len(places) == len(values)
+    slope = (names[-1] - names[0]) / (marks[-1] - marks[0])
+    for place, value in zip(places, values, strict=True):
+        assert names[0] + slope * (place - marks[0]) == pytest.approx(value, abs=2 * slope)
+    (mean,) = re.findall(r"M(\d+)", bar.one(css="mean").attributes["d"])
+    assert names[0] + slope * (int(mean) - marks[0]) == pytest.approx(0.36, abs=2 * slope)
+
+
+def test_seeds_bar_of_nothing() -> None:
+    bar = parse(seeds_bar(None, None, [], bounds=[], zone=None, label="x"))
+    assert bar.one(css="seeds").attributes["d"] == ""
 
 
 @pytest.mark.parametrize("share", [0.0, 0.31, 1.0, 1.2])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_claims.archive import ArchiveError
 from pytest_claims.report import EVIDENCE_SCHEMA, EvidenceError, files, load, validate, write
 from pytest_claims.report.evidence import chart_of
 from pytest_claims.report.render import page
@@ -172,7 +173,9 @@ def test_chart_of_gives_back_what_the_claim_drew() -> None:
 def test_write_and_load(tmp_path: Path) -> None:
     to = tmp_path / "a new" / "r\u00e9port"
     write(example(), to)
-    assert sorted(path.name for path in to.iterdir()) == ["evidence.json", "index.html", "summary.md"]
+    pictures, tables = ["overview-dark.svg", "overview-light.svg"], ["curves.csv", "trials.csv"]
+    names = ["evidence.json", "index.html", "summary.md", *pictures, *tables]
+    assert sorted(path.name for path in to.iterdir()) == sorted(names)
     assert load(to / "evidence.json") == evidence()
     assert data(parse((to / "index.html").read_text(encoding="utf-8"))) == evidence()
     before = {path.name: path.read_bytes() for path in to.iterdir()}
@@ -205,7 +208,7 @@ def test_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError("the disk is full")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(ArchiveError, match="disk is full"):
         write(evidence(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -20,7 +20,7 @@ def figures(root: Node, id_: str) -> list[Node]:
 def test_every_chart_of_the_evidence_is_on_the_page(root: Node) -> None:
     for c in claims():
         card = root.by_id(c["id"]) if "<" not in c["id"] else next(a for a in root.all("article") if "Q6.1" in a.text)
-        titles = [f.one("h4").text for group in card.all(css="charts") for f in group.all("figure")]
+        titles = [f.one("h5").text for group in card.all(css="charts") for f in group.all("figure")]
         assert titles == [chart["title"] for chart in c["charts"]]
     assert sum(len(c["charts"]) for c in claims()) == 7
 
@@ -102,9 +102,9 @@ def test_long_tables_are_thinned_and_say_so(root: Node) -> None:
 
 
 def test_nothing_hostile_in_charts_becomes_markup(root: Node) -> None:
-    card = next(card for card in root.all("article") if "Q6.1" in card.one("h3").text)
+    card = next(card for card in root.all("article") if "Q6.1" in card.one("h4").text)
     (figure,) = card.one(css="charts").all("figure")
-    assert figure.one("h4").text == HOSTILE
+    assert figure.one("h5").text == HOSTILE
     assert [label.one("bdi").text for label in figure.all("label")] == [f"{HOSTILE}{i}" for i in range(8)]
     assert all(HOSTILE in picture.attributes["aria-label"] for picture in figure.all("svg", css="chart"))
     assert {node.tag for node in figure.all("svg", css="chart")[0].all()} == {"path", "g", "text"}

@@ -137,12 +137,38 @@ def test_each_part_has_its_region(root: Node) -> None:
     assert row(root, "Q1.5").all(css="zone")
 
 
+def captioned(card: Node, caption: str) -> Node:
+    (table,) = [table for table in card.all("table") if table.one("caption").words == caption]
+    return table
+
+
 def test_seeds_on_the_claimed_side(root: Node) -> None:
     c = claim("C0")
     hits = sum(value > 0.05 for value in c["readings"][0]["values"])
     assert 0 < hits < 12
-    assert f"{hits} of 12" in root.by_id("C0").all("table")[0].words
+    assert f"{hits} of 12" in captioned(root.by_id("C0"), "Effect in C0").words
     assert "3 without a value" in root.by_id("Q4.2").words
+
+
+def test_cards_say_how_they_are_judged(root: Node) -> None:
+    assert "12 seeds, one-sided paired t, looks 8/12/20" in root.by_id("C0").one(css="place").words
+    assert "each part by its own test" in root.by_id("Q1.5").one(css="place").words
+    for c in claims():
+        if c["kind"] == "property":
+            assert "looks" not in root.by_id(c["id"]).one(css="place").words
+
+
+def test_cards_show_every_seed(root: Node) -> None:
+    for reading, bar in zip(claim("Q1.5")["readings"], root.by_id("Q1.5").all("svg", css="bar"), strict=True):
+        assert bar.one(css="seeds").attributes["d"].count("h0") == len(reading["values"])
+
+
+def test_other_verdicts_than_published_are_named_first() -> None:
+    was = {"outcome": "INCONCLUSIVE", "figures": "+1", "scale": "full", "seeds": 8}
+    same, other = claim("Q5.2") | {"published": was | {"outcome": "REFUTED"}}, claim("C0") | {"published": was}
+    root = parse(page(changed(claims=[same, other])))
+    (line,) = [p for p in root.all("p", css="surprises") if "Other than published" in p.text]
+    assert line.words == "Other than published: C0 is supported, was inconclusive."
 
 
 def test_rows_are_refuted_first(root: Node) -> None:
@@ -201,7 +227,7 @@ def test_writeup_figures_stand_beside_ours(root: Node) -> None:
 
 
 def test_details_hold_every_number(root: Node) -> None:
-    c, details = claim("C0"), root.by_id("C0").one("details")
+    c, details = claim("C0"), root.by_id("C0").all("details")[-1]
     rows = details.one("table").one("tbody").all("tr")
     shown = [number(tr.all("td")[0].text) for tr in rows]
     assert shown == pytest.approx([100 * value for value in c["readings"][0]["values"]], rel=1e-3)
@@ -216,8 +242,7 @@ def test_details_hold_every_number(root: Node) -> None:
 
 def test_also_readings_have_an_interval_and_no_verdict(root: Node) -> None:
     reading = claim("C0")["also"][0]
-    table = root.by_id("C0").all("table")[1]
-    assert table.one("caption").words == "Also measured in C0, judging nothing"
+    table = captioned(root.by_id("C0"), "Also measured in C0, judging nothing")
     first, second = ([cell.words for cell in tr.all("td")] for tr in table.one("tbody").all("tr"))
     mean, interval = first
     assert number(mean.removesuffix(reading["measure"])) == pytest.approx(100 * reading["mean"], abs=0.005)

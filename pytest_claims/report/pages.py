@@ -1,0 +1,61 @@
+"""What all pages share: the templates, the style sheet, the script, and a policy that lets nothing else run or load."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pytest_claims.report import formulas, wording
+from pytest_claims.report.palette import ARMS, PALETTE, VERDICTS
+from pytest_claims.trial import Json
+
+
+def document(template: str, *, hidden: Sequence[str], **content: Any) -> str:
+    """A page of one file that needs nothing else.
+
+    Args:
+        template: Extends `base.html.j2`.
+        hidden: The classes that a box hides; each has a box with the id `show-CLASS`.
+        content: What the template shows.
+    """
+    environment = _environment()
+    style = environment.get_template("report.css").render(
+        palette=PALETTE, verdicts=VERDICTS, arms=ARMS, hidden=hidden, math=formulas.font()
+    )
+    script = environment.get_template("report.js").render()
+    return environment.get_template(template).render(
+        style=Markup(style),  # noqa: S704  # our own, with class names of ours
+        script=Markup(script),  # noqa: S704
+        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        "font-src data:; base-uri 'none'; form-action 'none'",
+        **content,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pytest_claims.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["no_value"] = wording.NO_VALUE
+    return environment
+
+
+def _hash(text: str) -> str:
+    """As a policy names the one text that may run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def json_block(value: Json) -> Markup:
+    """A document for a script element, which ends at the first `</` and at nothing else."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # the replacement is the escaping
