@@ -46,6 +46,8 @@ def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
         raise Unfinished(
             f"{report / REPORTED}: the run was interrupted; run the same command again, which goes on from there"
         )
+    for claim in evidence["claims"]:
+        claim.pop("published", None)  # what was published before is no part of it
     if not store.exists():
         raise MissingTrials(f"{store}: no such file; name the store that the run used with --store")
     with Store(store) as opened:

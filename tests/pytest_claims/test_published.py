@@ -255,3 +255,5 @@ def test_supported_judged_again(pytester: pytest.Pytester) -> None:
     project.run(pytester, "--claims-no-train").assert_outcomes(passed=1)
     published(at)
     assert (at / TO / "trials.jsonl.xz").read_bytes() == first
+    assert "published" in project.evidence(at)["claims"][0]
+    assert "published" not in load(at / TO / "evidence.json")["claims"][0]
