@@ -138,14 +138,11 @@ class Arms:
         )
 
     def listing(self) -> str:
-        """Every run as a line of plain text: hundreds of them as tables would slow the page down."""
+        """Every run as a line of plain text."""
         head = ["seed", "trial", *self.curves, "seconds", ""]
         blocks = []
         for arm, trials in self.runs.items():
-            rows = [head, *map(self._line, trials)]
-            widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-            lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-            blocks.append("\n".join([arm, *lines]))
+            blocks.append(f"{arm}\n{wording.aligned([head, *map(self._line, trials)])}")
         return "\n\n".join(blocks)
 
     def _line(self, trial: Json) -> list[str]:

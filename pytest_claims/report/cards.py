@@ -48,7 +48,7 @@ class Card:
         quoted: The curve that the write-up's figures are set beside.
         elsewhere: What the write-up reports of anything but an arm.
         later: Whether some run diverged after the epochs that the claim reads.
-        seeds: A table, its head first.
+        seeds: Every reading seed by seed, as plain text.
     """
 
     claim: Json
@@ -72,7 +72,7 @@ class Card:
     quoted: str
     elsewhere: list[tuple[str, str]]
     later: bool
-    seeds: list[list[str]]
+    seeds: str
     recipes: list[tuple[str, str]]
     runs: str
 
@@ -118,7 +118,7 @@ def card(claim: Json, anchor: str, item: str, trials: Mapping[str, Json], axis: 
         quoted=arms.quoted,
         elsewhere=[(what, wording.given(v)) for what, v in claim["reported"].items() if what not in arms.runs],
         later=sum(row.diverged for row in rows) > claim["diverged"],
-        seeds=readings.seed_table(claim),
+        seeds=wording.aligned(readings.seed_table(claim)),
         recipes=recipe_rows(claim["recipes"]),
         runs=arms.listing(),
     )

@@ -1,6 +1,7 @@
 """What all pages share: the templates, the style sheet, the script, and a policy that lets nothing else run or load."""
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def json_block(value: Json) -> Markup:
-    """A document for a script element, which ends at the first `</` and at nothing else."""
+def packed(value: Json) -> str:
+    """A document as text that is a tenth of its size: JSON, gzip, base64. Equal documents give equal texts."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  # the replacement is the escaping
+    return base64.b64encode(gzip.compress(text.encode(errors="replace"), mtime=0)).decode()

@@ -13,7 +13,7 @@ from pytest_claims.report.bars import UnitAxis, unit_axis
 from pytest_claims.report.cards import Card, anchors, card
 from pytest_claims.report.filters import Choice, Filters, question
 from pytest_claims.report.findings import Findings, differing
-from pytest_claims.report.pages import document, json_block
+from pytest_claims.report.pages import document, packed
 from pytest_claims.report.readings import in_units
 from pytest_claims.report.wording import duration, number, plural
 from pytest_claims.statistics import ALPHA, LOOKS
@@ -107,7 +107,7 @@ def page(evidence: Json) -> str:
         version=evidence["manifest"]["version"],
         scale=evidence["scale"],
         rules={"alpha": ALPHA, "looks": _listed(LOOKS), "count": len(LOOKS), "level": wording.LEVEL},
-        document=json_block(evidence),
+        document=packed(evidence),
     )
 
 

@@ -178,6 +178,12 @@ class Estimate(NamedTuple):
         return cls(shown[0], f"{shown[1]} to {shown[2]}")
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as plain text: hundreds of them as tables would slow a page down."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
 def minute(started: str) -> str:
     """When, to the minute."""
     return started.replace("T", " ")[:16]

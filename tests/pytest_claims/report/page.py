@@ -1,5 +1,7 @@
 """A page as a tree, read by the parser of the standard library."""
 
+import base64
+import gzip
 import json
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -86,4 +88,4 @@ def parse(html: str) -> Node:
 
 def data(root: Node) -> Any:
     """The document that the page carries."""
-    return json.loads(root.by_id("report-data").text)
+    return json.loads(gzip.decompress(base64.b64decode(root.by_id("report-data").text)))
