@@ -6,7 +6,7 @@ from pathlib import Path
 from pytest_claims.archive import replace_file
 from pytest_claims.report.evidence import validate
 from pytest_claims.report.render import page
-from pytest_claims.report.standalone import NAMES, pictures
+from pytest_claims.report.standalone import CHARTS, NAMES, charts, pictures
 from pytest_claims.report.summary import summary
 from pytest_claims.report.tables import curves_csv, trials_csv
 from pytest_claims.trial import Json
@@ -30,11 +30,11 @@ def write(evidence: Json, to: Path) -> None:
         "trials.csv": trials_csv(document),
         "curves.csv": curves_csv(document),
     }
-    drawn = pictures(document)
-    for name, text in (files | drawn).items():
-        replace_file(to / name, encoded(text))
-    for stale in set(NAMES) - set(drawn):
-        (to / stale).unlink(missing_ok=True)
+    drawn = {to / name: text for name, text in (pictures(document) | charts(document)).items()}
+    for path, text in ({to / name: text for name, text in files.items()} | drawn).items():
+        replace_file(path, encoded(text))
+    for stale in {*(to / name for name in NAMES), *(to / CHARTS).glob("*.svg")} - drawn.keys():
+        stale.unlink(missing_ok=True)
 
 
 def encoded(text: str) -> bytes:

@@ -81,9 +81,8 @@ def test_report_again(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same files as the run wrote, from its evidence alone."""
     write(evidence(), at / "first")
     assert said(capsys, "report", "first", "--to", "again") == "report: again/index.html\n"
-    assert {p.name: p.read_bytes() for p in (at / "again").iterdir()} == {
-        p.name: p.read_bytes() for p in (at / "first").iterdir()
-    }
+    first, again = ({p.name: p.read_bytes() for p in (at / name).rglob("*.*")} for name in ("first", "again"))
+    assert first == again
     assert said(capsys, "report", "first/evidence.json", "--to", "third") == "report: third/index.html\n"
 
 

@@ -174,13 +174,20 @@ def test_write_and_load(tmp_path: Path) -> None:
     to = tmp_path / "a new" / "r\u00e9port"
     write(example(), to)
     pictures, tables = ["overview-dark.svg", "overview-light.svg"], ["curves.csv", "trials.csv"]
-    names = ["evidence.json", "index.html", "summary.md", *pictures, *tables]
+    names = ["charts", "evidence.json", "index.html", "summary.md", *pictures, *tables]
     assert sorted(path.name for path in to.iterdir()) == sorted(names)
     assert load(to / "evidence.json") == evidence()
     assert data(parse((to / "index.html").read_text(encoding="utf-8"))) == evidence()
-    before = {path.name: path.read_bytes() for path in to.iterdir()}
+    before = {path: path.read_bytes() for path in to.rglob("*.*")}
     write(example(), to)
-    assert {path.name: path.read_bytes() for path in to.iterdir()} == before
+    assert {path: path.read_bytes() for path in to.rglob("*.*")} == before
+
+
+def test_write_leaves_no_picture_of_an_earlier_run(tmp_path: Path) -> None:
+    write(example(), tmp_path)
+    assert list((tmp_path / "charts").iterdir())
+    write(evidence() | {"claims": [], "trials": {}, "status": "nothing judged"}, tmp_path)
+    assert not list(tmp_path.rglob("*.svg"))
 
 
 def test_write_refuses_before_it_touches_anything(tmp_path: Path) -> None:

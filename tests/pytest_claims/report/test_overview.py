@@ -76,7 +76,8 @@ def test_file_of_its_own(theme: int) -> None:
     assert root.attributes["width"] == str(overview.WIDTH)
     style = root.one("style").text
     assert "var(" not in style
-    assert root.all("rect")[0].attributes["fill"] == PALETTE["page"][theme]
+    assert f".page{{fill:{PALETTE['page'][theme]}}}" in style
+    assert root.all("rect")[0].attributes["class"] == "page"
     assert f".refuted{{color:{PALETTE['refuted'][theme]}}}" in style
     assert root.one("title").text == root.attributes["aria-label"]
     assert not root.all("script")
@@ -86,6 +87,28 @@ def test_file_of_a_hostile_id_is_still_xml() -> None:
     hostile = claim("C0") | {"id": "Q9[a\x1b<b>&]"}
     for text in standalone.pictures(evidence() | {"claims": [hostile]}).values():
         assert "Q9[a<b>&]" in "".join(ElementTree.fromstring(text).itertext())
+
+
+def test_charts_as_files() -> None:
+    """Every chart that shows something, each with all its panels and its legend, light and dark."""
+    files = standalone.charts(evidence())
+    drawn = [(c, chart) for c in claims() for chart in c["charts"] if any(p["series"] for p in chart["panels"])]
+    assert {name.rpartition("-")[0] for name in files if "Q6.1" not in name} <= {f"charts/{c['id']}" for c, _ in drawn}
+    assert len(files) >= 5
+    for c, chart in drawn:
+        if c["id"] != "Q5.1":
+            continue
+        root = parse(files[f"charts/Q5.1-{c['charts'].index(chart) + 1}.svg"]).all("svg")[0]
+        assert len(root.all("svg", css="chart")) == len(chart["panels"])
+        shown = {text.text for text in root.all("text")}
+        assert {panel["title"] for panel in chart["panels"]} <= shown | {""}
+        assert {series["name"] for panel in chart["panels"] for series in panel["series"]} <= shown
+    for text in files.values():
+        ElementTree.fromstring(text)
+        style = parse(text).one("style").text
+        assert PALETTE["page"][0] in style
+        assert "@media (prefers-color-scheme: dark){" in style
+        assert "var(" not in style
 
 
 def test_zone_is_where_the_claim_holds(root: Node) -> None:
