@@ -1,10 +1,10 @@
 """From evidence to a page, a summary and the evidence itself as files.
 
-`evidence` checks the document, `cards` and `render` make the page, `summary` the Markdown, `tables` the CSV, `wording` and
-`findings` what they say alike, and `files` writes them. A card has the curves of its `arms`, drawn by `charts`, what the
-claim itself draws (`pictures`, drawn by `panels`), `bars` and `formulas`; all are made of `axes` and `marks`. `overview`
-draws all effects in one picture, and `standalone` makes files of pictures. `comparison` sets runs side by side. `pages` has what
-the two pages share: templates, style, script, `filters`, and the `palette`.
+`evidence` checks the document, `cards` and `render` make the page, `summary` the Markdown, `tables` the CSV, `standalone`
+pictures, and `files` writes them; `wording` and `findings` have what they say alike. A card has the curves of its `arms`,
+drawn by `charts`, what the claim itself draws (`pictures`, drawn by `panels`), `bars` and `formulas`; all are made of
+`axes` and `marks`. `overview` draws all effects in one picture. `comparison` sets runs side by side. `pages` has what the
+two pages share: templates, style, script, `filters`, and the `palette`.
 """
 
 from pytest_claims.report.comparison import Comparison, compare

@@ -97,6 +97,8 @@ def test_filters_by_question_and_kind(opened: Open) -> None:
             before = page.locator(f"article.{name}").count()
             page.locator(f"#show-{name}").uncheck()
             assert shown(page, "article.card") == everything - before
+            assert shown(page, f".item.{name}") == 0
+            assert page.locator(".filtered").text_content().startswith(f"{before} of {everything} claims are hidden")
             page.locator(f"#show-{name}").check()
 
 
@@ -104,6 +106,7 @@ def test_a_link_leads_to_its_claim_also_where_it_is_hidden(opened: Open) -> None
     with opened() as page:
         page.locator("#show-supported").uncheck()
         page.goto(page.url.partition("#")[0] + "#C0")
+        page.wait_for_timeout(300)  # cards above take their real height only when they come near
         assert page.locator("#C0").is_visible()
         box = page.locator("#C0").bounding_box()
         assert 0 <= box["y"] < 900
@@ -138,6 +141,59 @@ def test_pointer_reads_the_table_behind_the_chart(opened: Open) -> None:
             assert all(cell in text for cell in cells)
             assert figure.locator("input[type=range]").get_attribute("aria-valuetext") == text
         assert figure.locator("path.cross").evaluate("line => getComputedStyle(line).display") == "block"
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_each_panel_is_read_by_itself(opened: Open, width: int) -> None:
+    """Two panels on one figure; the cross-hair is on the one that is read, also where the chart is scaled down."""
+    with opened(viewport={"width": width, "height": 900}) as page:
+        figure = page.locator('[id="Q5.1"] .charts figure').first
+        charts, outputs = figure.locator("svg.chart"), figure.locator("output")
+        assert charts.count() == outputs.count() == 2
+        chart, table = charts.nth(1), figure.locator("table.numbers").nth(1)
+        first = float(chart.get_attribute("data-x").split()[0]) / float(chart.get_attribute("viewBox").split()[2])
+        chart.hover()  # once it stands still; cards above take their real height on the way
+        chart.hover(position={"x": first * chart.bounding_box()["width"] + 2, "y": 60})
+        cells = table.locator("tbody tr").first.locator("th, td").all()
+        said = outputs.nth(1).text_content()
+        assert all(cell.text_content() in said for cell in cells)
+        crosses = [cross.evaluate("c => getComputedStyle(c).display") for cross in figure.locator("path.cross").all()]
+        assert crosses == ["none", "block"]
+
+
+def test_a_panel_without_x_leaves_the_others_alone(browser: Any, tmp_path: Path) -> None:
+    """A legal chart, half of it empty: every other chart still has its slider."""
+    document = deepcopy(evidence())
+    claim = next(c for c in document["claims"] if c["id"] == "Q5.1")
+    for series in claim["charts"][0]["panels"][0]["series"]:
+        series.update(x=[], y=[], low=[], high=[])
+    write(document, tmp_path)
+    with browser.new_context() as context:
+        page, said = context.new_page(), []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((tmp_path / "index.html").as_uri())
+        assert said == []
+        assert page.locator('[id="Q5.1"] .charts output').count() == 1
+        assert page.locator("figure output").count() == page.locator("figure svg.chart").count() - 1
+
+
+def test_tab_reaches_everything_in_reading_order(opened: Open) -> None:
+    """Skip link, then the boxes of the first screen; focus is always seen, and nothing holds it."""
+    with opened() as page:
+        seen = []
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            seen.append(
+                page.evaluate(
+                    "(({className, id, textContent}) => [className, id, textContent])(document.activeElement)"
+                )
+            )
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", seen[-1]
+        assert seen[0][0] == "skip"
+        order = [id_ for _, id_, _ in seen if id_.startswith("show-")]
+        assert order == ["show-supported", "show-refuted", "show-inconclusive", "show-not-judged", "show-error"]
+        assert len({tuple(each) for each in seen}) > 30
 
 
 def test_keyboard_reads_and_toggles(opened: Open) -> None:
@@ -181,9 +237,13 @@ def test_print_is_light_and_whole(opened: Open, tmp_path: Path) -> None:
         assert cards / 3 < pages < 4 * cards
         page.emulate_media(media="print", color_scheme="dark")
         assert page.evaluate(BACKGROUND) == WHITE
+        assert page.locator("svg.picture-of-all").is_visible()
+        assert page.locator("#C0 input[type=range]").first.is_hidden()
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert page.evaluate("[...document.querySelectorAll('details')].every(fold => fold.open)")
         assert page.locator("#C0 table.numbers").first.is_visible()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.evaluate("[...document.querySelectorAll('details:not([open])')].length") > 10
 
 
 def test_every_chart_has_its_table_and_its_text(opened: Open) -> None:
