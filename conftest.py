@@ -13,6 +13,7 @@ import torch
 from hypothesis import settings
 
 from bnmodels import data
+from bnmodels.environment import environment
 from bnmodels.history import History
 from bnmodels.recipe import Recipe
 from bnmodels.training import TRAINING_VERSION, cost, train
@@ -107,7 +108,8 @@ def pytest_claims_study(config: pytest.Config, device: str) -> Study:
     data_dir = Path(option.data_dir) if option.data_dir else None
     try:
         data.load(option.dataset, data_dir, download=option.download)
-        checksum = data.checksum(option.dataset, data_dir)
+        here = partial(environment, option.dataset, data_dir, device)
+        found = here()
     except data.DataError as error:
         raise pytest.UsageError(str(error)) from None
     return Study(
@@ -117,12 +119,8 @@ def pytest_claims_study(config: pytest.Config, device: str) -> Study:
         cost=cost,
         cost_unit="network-epochs",
         device=device,
-        environment={
-            "torch": version("torch"),
-            "device type": device.partition(":")[0],
-            "precision": "float32",
-            "data": checksum,
-        },
+        environment=found,
+        here=here,
         provenance={
             "dataset": option.dataset,
             "bnmodels": version("bnmodels"),

@@ -2,18 +2,21 @@
 
 import argparse
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pytest_claims.archive import Archive, ArchiveError, export, replace_file
+from pytest_claims.cluster import ClusterError, serve
 from pytest_claims.options import DEFAULT_REPORT, DEFAULT_STORE
 from pytest_claims.publishing import publish
 from pytest_claims.report import EvidenceError, compare, load, write
 from pytest_claims.report.files import EVIDENCE, PAGE, encoded
 from pytest_claims.store import Store, StoreError
 
-REFUSALS = (ArchiveError, EvidenceError, StoreError)
+REFUSALS = (ArchiveError, ClusterError, EvidenceError, StoreError)
 STORE: dict[str, Any] = {"type": Path, "default": DEFAULT_STORE, "metavar": "FILE"}
 
 
@@ -36,7 +39,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_publish(commands)
     _add_store(commands)
+    _add_cluster(commands)
     return parser
+
+
+def _add_cluster(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("cluster", help="a scheduler and workers on this machine, until Ctrl-C")
+    command.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread (default: 2)")
+    command.add_argument(
+        "--file", type=Path, default=".claims/scheduler.json", metavar="FILE", help="where it is (default: %(default)s)"
+    )
+    command.set_defaults(run=_cluster)
 
 
 def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -98,6 +111,18 @@ def _compare(given: argparse.Namespace) -> list[str]:
     found = compare([load(_evidence(path)) for path in given.evidence])
     replace_file(given.to / PAGE, encoded(found.page))
     return [found.answer, *found.lines, f"comparison: {given.to / PAGE}"]
+
+
+def _cluster(given: argparse.Namespace) -> list[str]:
+    with serve(given.workers, given.file) as cluster:
+        print(
+            f"{cluster.scheduler_address}: {given.workers} workers; pytest claims --claims-scheduler-file {given.file}",
+            flush=True,
+        )
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    given.file.unlink(missing_ok=True)
+    return ["stopped"]
 
 
 def _export(given: argparse.Namespace) -> list[str]:

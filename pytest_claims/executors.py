@@ -43,7 +43,9 @@ class TrialFailed(Exception):
 class Executor(Protocol):
     """Runs trials."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many trials run at once."""
 
     def submit(self, trial: Trial) -> "Future[Finished]":
         """Run a trial; the future ends in `TrialFailed` if it gives no result."""

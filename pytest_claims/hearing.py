@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pytest_claims.claim import Outcome, Statistical
+from pytest_claims.cluster import Cluster
 from pytest_claims.court import Court
 from pytest_claims.executors import Executor, InProcess, LocalProcesses
 from pytest_claims.family import Family, Manifest
@@ -103,6 +104,7 @@ class Hearing:
 
         Raises:
             ArchiveError: The published trials are wanted and damaged.
+            ClusterError: The cluster cannot be used, or is gone; every finished trial is stored.
             StoreError: From the store.
             KeyboardInterrupt: After Ctrl-C; every finished trial is stored.
         """
@@ -189,6 +191,8 @@ class Hearing:
         )
 
     def _executor(self, study: Study) -> Executor:
+        if self.options.scheduler or self.options.scheduler_file:
+            return Cluster(study, address=self.options.scheduler, file=self.options.scheduler_file)
         if self.options.workers == 0 or self.options.device != "cpu":
             return InProcess(study)
         return LocalProcesses(study, self.options.workers)

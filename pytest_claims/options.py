@@ -36,6 +36,8 @@ class Options:
         store: File of finished trials.
         report: Directory of the report.
         workers: Processes; 0 trains in this one.
+        scheduler: Address of a cluster's scheduler; empty: none.
+        scheduler_file: File that says where a scheduler is; None: none.
         seeds_max: No look at more seeds than this.
         fresh: Train everything, also what was published.
         train: Whether to train what is missing.
@@ -49,6 +51,8 @@ class Options:
     store: Path
     report: Path
     workers: int
+    scheduler: str
+    scheduler_file: Path | None
     seeds_max: int | None
     fresh: bool
     train: bool
@@ -74,6 +78,8 @@ class Options:
         for switch in ("plan", "fresh"):
             if getattr(given, f"claims_{switch}") and given.claims_no_train:
                 raise OptionError(f"--claims-{switch} with --claims-no-train: exclude each other; give one of them")
+        if given.claims_scheduler and given.claims_scheduler_file:
+            raise OptionError("--claims-scheduler with --claims-scheduler-file: exclude each other; give one of them")
         if (given.claims_plan or given.claims_write_manifest) and distributed:
             raise OptionError("--claims-plan and --claims-write-manifest train nothing; run them without -n")
         return cls(
@@ -82,6 +88,8 @@ class Options:
             store=_store(root / given.claims_store, fresh=given.claims_fresh),
             report=root / given.claims_report,
             workers=_workers(given.claims_workers),
+            scheduler=given.claims_scheduler,
+            scheduler_file=root / given.claims_scheduler_file if given.claims_scheduler_file else None,
             seeds_max=given.claims_seeds_max,
             fresh=given.claims_fresh,
             train=not given.claims_no_train,

@@ -11,6 +11,7 @@ import pytest
 from pytest_claims import table
 from pytest_claims.archive import ArchiveError
 from pytest_claims.claim import Claim, Outcome, Statistical
+from pytest_claims.cluster import ClusterError
 from pytest_claims.family import ManifestError
 from pytest_claims.hearing import Docket, Hearing
 from pytest_claims.options import DEFAULT_REPORT, DEFAULT_SCALES, DEFAULT_STORE, OptionError, Options
@@ -63,6 +64,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--claims-workers", metavar="N", default="auto", help="worker processes; auto: one a core; 0: train in this one"
     )
+    add("--claims-scheduler", metavar="ADDRESS", default="", help="train on a dask cluster: tcp://host:port")
+    add("--claims-scheduler-file", metavar="FILE", default="", help="the same, named by its scheduler file")
     add("--claims-seeds-max", metavar="N", type=int, default=None, help="make no look at more than N seeds")
     add("--claims-plan", action="store_true", help="say what the next look would train and how long it takes, and stop")
     add("--claims-fresh", action="store_true", help="train everything again, into a new store beside the usual one")
@@ -156,7 +159,7 @@ class Harness:
         """Make a usage error of what cannot be used; a worker ends with it, and says it to whoever started it."""
         try:
             yield
-        except (ArchiveError, EvidenceError, ManifestError, StoreError, pytest.UsageError) as error:
+        except (ArchiveError, ClusterError, EvidenceError, ManifestError, StoreError, pytest.UsageError) as error:
             self._refusal = str(error)
             if self._works:
                 pytest.exit(self._refusal, returncode=pytest.ExitCode.USAGE_ERROR)

@@ -65,6 +65,8 @@ class Study:
         device: Where trials run, as `train` takes it.
         environment: What else is meant to change results: data checksum, torch version, device type, precision.
         provenance: What is recorded and not keyed: commit, processor, threads.
+        here: Module-level function that says which `environment` the machine has on which it is called, so that workers of
+            a cluster can be checked.
         preload: Modules that worker processes should find imported.
         seconds_per_cost: Time limit of a trial a unit of cost, on top of `seconds_at_least`.
         seconds_at_least: The part of the time limit that any trial has.
@@ -78,6 +80,7 @@ class Study:
     device: str
     environment: Mapping[str, str]
     provenance: Mapping[str, Any]
+    here: Callable[[], Mapping[str, str]] | None = None
     preload: tuple[str, ...] = ()
     seconds_per_cost: float = 120.0
     seconds_at_least: float = 120.0

@@ -110,6 +110,11 @@ def pids(log: Path) -> set[int]:
     return {json.loads(line)["pid"] for line in log.read_text().splitlines()} if log.exists() else set()
 
 
+def here(version: str = "1") -> dict[str, str]:
+    """The environment of the machine on which it is called."""
+    return {"toy": version}
+
+
 def study(log: Path | None = None, **changes: Any) -> Study:
     """The study; `changes` replace its fields."""
     fields: dict[str, Any] = {
@@ -121,6 +126,7 @@ def study(log: Path | None = None, **changes: Any) -> Study:
         "device": "cpu",
         "environment": {"toy": "1"},
         "provenance": {"host": "here"},
+        "here": here,
         "preload": ("tests.pytest_claims.toy",),
     }
     return Study(**(fields | changes))
