@@ -1,22 +1,24 @@
 """Commands beside pytest: `python -m pytest_claims report`, `compare`, `publish`, `store export` and `store import`."""
 
 import argparse
+import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_claims.archive import Archive, ArchiveError, export, replace_file
+from pytest_claims.archive import Archive, ArchiveError, replace_file
 from pytest_claims.cluster import ClusterError, serve
+from pytest_claims.inventory import FORMATS, FormatError, info, listing, packed, shown
 from pytest_claims.options import DEFAULT_REPORT, DEFAULT_STORE
 from pytest_claims.publishing import publish
 from pytest_claims.report import EvidenceError, compare, load, write
 from pytest_claims.report.files import EVIDENCE, PAGE, encoded
-from pytest_claims.store import Store, StoreError
+from pytest_claims.store import Store, Stored, StoreError
 
-REFUSALS = (ArchiveError, ClusterError, EvidenceError, StoreError)
+REFUSALS = (ArchiveError, ClusterError, EvidenceError, FormatError, StoreError)
 STORE: dict[str, Any] = {"type": Path, "default": DEFAULT_STORE, "metavar": "FILE"}
 
 
@@ -26,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for line in given.run(given):
             print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except REFUSALS as error:
         print(f"error: {error}".replace("--claims-store", "--store"), file=sys.stderr)  # pytest's name for it
         return 1
@@ -74,16 +79,27 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    store = commands.add_parser("store", help="take finished trials from one store to another")
+    store = commands.add_parser("store", help="look into a store, and take finished trials from one to another")
     verbs = store.add_subparsers(required=True, metavar="VERB")
-    for name, run, words in (
-        ("export", _export, "write all trials of the store into an archive"),
-        ("import", _import, "add the trials of an archive to the store"),
-    ):
+
+    def add(name: str, run: Callable[[argparse.Namespace], list[str]], words: str) -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=words)
-        verb.add_argument("archive", type=Path, metavar="ARCHIVE", help="such as trials.jsonl.xz")
         verb.add_argument("--store", **STORE, help="finished trials (default: %(default)s)")
         verb.set_defaults(run=run)
+        return verb
+
+    add("info", _info, "how much it holds, of what environments, and whether it is whole")
+    add("list", _list, "a line a trial").add_argument("words", nargs="*", metavar="WORD", help="that a line must have")
+    add("show", _show, "everything of a trial, as JSON").add_argument("key", metavar="KEY", help="or how it begins")
+    form = f"its suffix says how: {', '.join(FORMATS)}"
+    add("export", _export, "write all trials of the store").add_argument(
+        "archive", type=Path, metavar="FILE", help=form
+    )
+    source = "an archive, or another store"
+    add("import", _import, "add trials to the store").add_argument("archive", type=Path, metavar="FILE", help=source)
+    prune = add("prune", _prune, "take trials out")
+    prune.add_argument("--environment", metavar="NAME=VALUE", help="those that ran under this")
+    prune.add_argument("--before", metavar="YYYY-MM-DD", help="those that finished before that day")
 
 
 def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -125,20 +141,74 @@ def _cluster(given: argparse.Namespace) -> list[str]:
     return ["stopped"]
 
 
-def _export(given: argparse.Namespace) -> list[str]:
+def _opened(given: argparse.Namespace) -> Store:
+    """A store that is there; none is made by looking at it."""
     if not given.store.exists():
         raise StoreError(f"{given.store}: no such file; name the store with --store")
-    with Store(given.store) as store:
-        content = export(store)
+    return Store(given.store)
+
+
+def _info(given: argparse.Namespace) -> list[str]:
+    with _opened(given) as store:
+        return info(store)
+
+
+def _list(given: argparse.Namespace) -> list[str]:
+    with _opened(given) as store:
+        return [line for line in listing(store.trials()) if all(word in line for word in given.words)]
+
+
+def _show(given: argparse.Namespace) -> list[str]:
+    with _opened(given) as store:
+        stored = store.keys()
+        which = {(key, horizon) for key, horizon in stored if key.startswith(given.key)}
+        if len({key for key, _ in which}) != 1:
+            raise StoreError(
+                f"{given.store}: {len({key for key, _ in which})} keys begin with {given.key}; `store list` has them all"
+            )
+        return shown(list(store.trials(which)))
+
+
+def _export(given: argparse.Namespace) -> list[str]:
+    with _opened(given) as store:
+        content = packed(store, given.archive.suffix)
         replace_file(given.archive, content)
         return [f"{given.archive}: {store.count()} trials, {len(content) / 1e6:.3g} MB"]
 
 
 def _import(given: argparse.Namespace) -> list[str]:
-    trials = Archive.open(given.archive).read()
+    trials = _read(given.archive)
     with Store(given.store) as store:
+        conflicts = store.conflicts(trials)
         new = store.add(trials)
-    return [f"{given.store}: {new} new, {len(trials) - new} already there"]
+    lines = [f"{given.store}: {new} new, {len(trials) - new} already there"]
+    return lines + [
+        f"conflict: {key} horizon {horizon} has another result there; kept ours" for key, horizon in conflicts
+    ]
+
+
+def _read(path: Path) -> list[Stored]:
+    """The trials of an archive or of another store."""
+    if path.exists() and path.read_bytes()[:16] == b"SQLite format 3\0":
+        with Store(path) as other:
+            return list(other.trials())
+    return Archive.open(path).read()
+
+
+def _prune(given: argparse.Namespace) -> list[str]:
+    name, equals, value = (given.environment or "").partition("=")
+    if given.environment and not equals:
+        raise StoreError(f"--environment {given.environment}: NAME=VALUE, such as torch=2.9.1")
+    if not given.environment and not given.before:
+        raise StoreError("prune: say which trials, by --environment or --before; all would be lost")
+    with _opened(given) as store:
+        which = {
+            (trial.key, trial.horizon)
+            for trial in store.trials()
+            if (not given.environment or str(trial.environment.get(name)) == value)
+            and (not given.before or trial.finished[:10] < given.before)
+        }
+        return [f"{given.store}: {store.remove(which)} trials taken out, {store.count()} left"]
 
 
 if __name__ == "__main__":

@@ -143,6 +143,11 @@ class Court:
                 )
         return verdicts
 
+    def stored(self) -> dict[Trial, Run]:
+        """Every trial that the claims want at any look and that is stored, with its run."""
+        wanted = (trial for claim in self.claims for trial in self._trials(claim, max(self.scale.looks)))
+        return {trial: run for trial in wanted if (run := self._known(trial)) is not None}
+
     def everything(self, verdicts: Mapping[str, Verdict]) -> Batch:
         """All trials that the claims used, merged as a batch."""
         wanted = (trial for claim in self.claims for trial in self._trials(claim, verdicts[claim.id].seeds))

@@ -1,5 +1,6 @@
 """One run's hearing: manifest, store and lock around the court."""
 
+import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,6 +22,7 @@ from pytest_claims.record import Gathered
 from pytest_claims.store import Store
 from pytest_claims.trial import Json, Study
 from pytest_claims.verdict import Verdict
+from pytest_claims.verification import again
 
 
 @dataclass
@@ -119,6 +121,28 @@ class Hearing:
         if judged := self._judged(selected):
             verdicts |= self._sit(judged)
         return verdicts
+
+    def verify(self, selected: Sequence[Statistical]) -> int:
+        """Train some stored trials again, drawn from a generator of their number; how many came out otherwise, or failed.
+
+        Raises:
+            ClusterError: The cluster cannot be used, or is gone.
+            StoreError: From the store.
+        """
+        study = self.study()
+        with Store(self.options.store) as store, self.uncaptured():
+            stored = self._court(self._judged(selected), store, self._bar(study), study).stored()
+            some = sorted(stored, key=lambda trial: (trial.key, trial.horizon))
+            chosen = random.Random(len(some)).sample(some, min(self.options.verify, len(some)))  # noqa: S311  # no secret
+            executor = self._executor(study)
+            try:
+                wrong = again({trial: stored[trial] for trial in chosen}, executor, study, self.write)
+            finally:
+                executor.close(cancel=True)
+        self.write(
+            f"claims: {len(chosen)} of {len(some)} stored trials trained again, {len(chosen) - wrong} came out the same"
+        )
+        return wrong
 
     def _judged(self, selected: Sequence[Statistical]) -> list[Statistical]:
         return [claim for claim in selected if self.options.scale.name in claim.horizon]

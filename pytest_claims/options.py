@@ -42,6 +42,7 @@ class Options:
         fresh: Train everything, also what was published.
         train: Whether to train what is missing.
         plan: Say what would be trained, and stop.
+        verify: Train so many stored trials again, compare, and stop; 0: no.
         write_manifest: Write the manifest from the code, and stop.
         fail_inconclusive: A claim that stays undecided fails.
     """
@@ -57,6 +58,7 @@ class Options:
     fresh: bool
     train: bool
     plan: bool
+    verify: int
     write_manifest: bool
     fail_inconclusive: bool
 
@@ -75,6 +77,12 @@ class Options:
         """
         if given.claims_seeds_max is not None and given.claims_seeds_max < 1:
             raise OptionError(f"--claims-seeds-max {given.claims_seeds_max}: at least 1")
+        if given.claims_verify < 0:
+            raise OptionError(f"--claims-verify {given.claims_verify}: how many trials, from 1")
+        if given.claims_verify and (given.claims_plan or given.claims_no_train or distributed):
+            raise OptionError(
+                "--claims-verify trains and judges nothing; run it without -n, --claims-plan, --claims-no-train"
+            )
         for switch in ("plan", "fresh"):
             if getattr(given, f"claims_{switch}") and given.claims_no_train:
                 raise OptionError(f"--claims-{switch} with --claims-no-train: exclude each other; give one of them")
@@ -94,6 +102,7 @@ class Options:
             fresh=given.claims_fresh,
             train=not given.claims_no_train,
             plan=given.claims_plan,
+            verify=given.claims_verify,
             write_manifest=given.claims_write_manifest,
             fail_inconclusive=given.fail_inconclusive,
         )

@@ -68,6 +68,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--claims-scheduler-file", metavar="FILE", default="", help="the same, named by its scheduler file")
     add("--claims-seeds-max", metavar="N", type=int, default=None, help="make no look at more than N seeds")
     add("--claims-plan", action="store_true", help="say what the next look would train and how long it takes, and stop")
+    add(
+        "--claims-verify",
+        metavar="N",
+        type=int,
+        default=0,
+        help="train N of the stored trials again, compare them with what is stored, and stop",
+    )
     add("--claims-fresh", action="store_true", help="train everything again, into a new store beside the usual one")
     add("--claims-no-train", action="store_true", help="judge what is stored and train nothing")
     add(
@@ -180,7 +187,7 @@ class Harness:
             with self._refusing():  # before anything is trained
                 self._published_verdicts = self.published.verdicts()
         if not statistical:
-            return True if self.options.plan else None
+            return True if self.options.plan or self.options.verify else None
         hearing = Hearing(
             options=self.options,
             docket=self._docket,
@@ -194,6 +201,9 @@ class Harness:
         with self._refusing():
             if self.options.plan:
                 self._write(hearing.plan(statistical))
+                return True
+            if self.options.verify:
+                session.testsfailed = hearing.verify(statistical)
                 return True
             self.verdicts = hearing.hear(statistical)
         return None

@@ -64,10 +64,15 @@ class Stored:
 class Store:
     """Trials that are never changed once written. Each method is one transaction.
 
+    Attributes:
+        version: Of the tables.
+
     Raises:
         StoreError: From every method, where the file is not a store, is of a newer version, is read-only, damaged, or
             the disk is full. What is already stored stays.
     """
+
+    version = VERSION
 
     def __init__(self, path: Path, *, timeout: float = 60.0) -> None:
         self.path = path
@@ -92,6 +97,10 @@ class Store:
             raise StoreError(
                 f"{self.path}: written by a newer version (schema {version}, this one reads up to {VERSION}); "
                 "upgrade, or name another file with --claims-store"
+            )
+        if (found := self.integrity()) != "ok":
+            raise StoreError(
+                f"{self.path}: damaged ({found}); move it away and import an archive, or name another with --claims-store"
             )
         self._write_ahead(time.monotonic() + timeout)
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -188,6 +197,36 @@ class Store:
                 raise
             return self._db.total_changes - before
 
+    def integrity(self) -> str:
+        """What SQLite's own check says: `ok`, or the first thing that is wrong."""
+        with self._explained():
+            return " ".join(str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0]).split())
+
+    def conflicts(self, trials: Iterable[Stored]) -> list[tuple[str, int]]:
+        """(key, horizon) of those that are stored already with another result."""
+        found = []
+        for trial in trials:
+            mine = self._one("WHERE key = ? AND horizon = ?", trial.key, trial.horizon)
+            if mine is not None and mine.result != trial.result:
+                found.append((trial.key, trial.horizon))
+        return found
+
+    def remove(self, which: Collection[tuple[str, int]]) -> int:
+        """Take out trials of (key, horizon), all or none, and give their room back; how many there were."""
+        with self._explained():
+            before = self._db.total_changes
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("DELETE FROM trials WHERE key = ? AND horizon = ?", sorted(which))
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            removed = self._db.total_changes - before
+            self._db.execute("VACUUM")
+            return removed
+
     def keys(self) -> set[tuple[str, int]]:
         """(key, horizon) of every stored trial."""
         with self._explained():
@@ -196,9 +235,8 @@ class Store:
     def trials(self, which: Collection[tuple[str, int]] | None = None) -> Iterator[Stored]:
         """Stored trials, all or those of (key, horizon) that are there, in the order of their keys."""
         for key, horizon in sorted(self.keys() if which is None else set(which) & self.keys()):
-            trial = self._one("WHERE key = ? AND horizon = ?", key, horizon)
-            assert trial is not None  # a stored trial is never removed
-            yield trial
+            if (trial := self._one("WHERE key = ? AND horizon = ?", key, horizon)) is not None:
+                yield trial
 
     def get(self, trial: Trial) -> Stored | None:
         """The shortest stored run that is at least as long as the trial, if there is one."""

@@ -1,8 +1,13 @@
 """The commands beside pytest, as a shell calls them."""
 
+import csv
+import importlib
+import json
+import os
 import subprocess
 import sys
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +73,101 @@ def test_import_into_no_store(at: Path, capsys: pytest.CaptureFixture[str]) -> N
     line = said(capsys, "store", "import", "all.xz", "--store", "all.xz", code=1)
     assert "file is not a database" in line
     assert "with --store" in line
+
+
+def test_info(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    size, trials, hours, dates, *environments = said(capsys, "store", "info").splitlines()
+    assert size.startswith(".claims/store.sqlite: ")
+    assert size.endswith("schema 1, integrity ok")
+    assert trials.startswith(
+        f"25 trials of {len({t.key for t in TRIALS})} keys, {sum(t.diverged for t in TRIALS)} diverged"
+    )
+    assert "hours of training" in hours
+    assert dates.startswith("finished ")
+    assert sum(int(line.split()[0]) for line in environments) == 25
+
+
+def test_list_and_show(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line each, those that have all words; and everything of one, named by how its key begins."""
+    lines = said(capsys, "store", "list").splitlines()
+    assert len(lines) == 25
+    one = TRIALS[3]
+    (line,) = said(capsys, "store", "list", one.key, f"horizon {one.horizon} ").splitlines()
+    assert line in lines
+    found = json.loads(said(capsys, "store", "show", one.key))
+    assert vars(one) in found
+    assert "0 keys begin with zz" in said(capsys, "store", "show", "zz", code=1)
+
+
+def test_export_as_tables(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same trials in every form, read back by what others read them with."""
+    for form in (".csv", ".json", ".parquet"):
+        if form == ".parquet":
+            pytest.importorskip("pyarrow", reason="pip install -e '.[parquet]'")
+        assert said(capsys, "store", "export", f"all{form}").startswith(f"all{form}: 25 trials")
+    rows = list(csv.DictReader((at / "all.csv").read_text().splitlines()))
+    whole = json.loads((at / "all.json").read_text())
+    assert [row["key"] for row in rows] == [trial["key"] for trial in whole]
+    assert [json.loads(row["result"]) for row in rows] == [trial["result"] for trial in whole]
+    assert all(vars(trial) in whole for trial in TRIALS)
+    parquet = importlib.import_module("pyarrow.parquet").read_table(at / "all.parquet").to_pylist()
+    assert [(row["key"], row["horizon"], row["seconds"]) for row in parquet] == [
+        (trial["key"], trial["horizon"], trial["seconds"]) for trial in whole
+    ]
+
+
+def test_export_of_no_known_form(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "store", "export", "all.txt", code=1) == (
+        "error: .txt: trials are written as .xz, .csv, .json, .parquet\n"
+    )
+    assert not (at / "all.txt").exists()
+
+
+def test_import_another_store_and_name_conflicts(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is new comes in; of what is there with another result ours stays, and is named."""
+    one = TRIALS[0]
+    with Store(at / "other.sqlite") as other:
+        other.add([replace(one, result={"another": 1}), trial(99), TRIALS[1]])
+    first, second = said(capsys, "store", "import", "other.sqlite").splitlines()
+    assert first == ".claims/store.sqlite: 1 new, 2 already there"
+    assert second == f"conflict: {one.key} horizon {one.horizon} has another result there; kept ours"
+    with Store(at / ".claims/store.sqlite") as store:
+        assert next(store.trials([(one.key, one.horizon)])).result == one.result
+
+
+def test_prune(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, value = next(iter(TRIALS[0].environment.items()))
+    which = [t for t in TRIALS if t.environment.get(name) == value]
+    line = said(capsys, "store", "prune", "--environment", f"{name}={value}")
+    assert line == f".claims/store.sqlite: {len(which)} trials taken out, {25 - len(which)} left\n"
+    assert said(capsys, "store", "prune", "--before", "2000-01-01").startswith(
+        ".claims/store.sqlite: 0 trials taken out"
+    )
+
+
+@pytest.mark.parametrize(("options", "words"), [([], "say which trials"), (["--environment", "torch"], "NAME=VALUE")])
+def test_prune_refuses(at: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str) -> None:
+    assert words in said(capsys, "store", "prune", *options, code=1)
+    with Store(at / ".claims/store.sqlite") as store:
+        assert store.count() == 25
+
+
+def test_listing_into_a_pipe_that_closes(at: Path) -> None:
+    """As `| head` does it: no complaint."""
+    with Store(at / ".claims/store.sqlite") as store:
+        store.add([trial(seed) for seed in range(1000, 3000)])
+    call = f"{sys.executable} -m pytest_claims store list | head -1"
+    done = subprocess.run(
+        call,
+        shell=True,
+        cwd=at,
+        env={"PYTHONPATH": str(project.ROOT), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_publish_no_report(at: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,8 +23,11 @@ def options(*, scales: Any = toy.SCALES, distributed: bool = False, **changes: A
         "claims_store": ".claims/store.sqlite",
         "claims_report": "reports/latest",
         "claims_workers": "auto",
+        "claims_scheduler": "",
+        "claims_scheduler_file": "",
         "claims_seeds_max": None,
         "claims_plan": False,
+        "claims_verify": 0,
         "claims_fresh": False,
         "claims_no_train": False,
         "claims_write_manifest": False,
@@ -81,12 +84,24 @@ def test_workers(text: str, workers: int) -> None:
         ({"claims_plan": True, "claims_no_train": True}, "--claims-plan with --claims-no-train: exclude each other"),
         ({"claims_fresh": True, "claims_no_train": True}, "--claims-fresh with --claims-no-train: exclude each other"),
         ({"claims_plan": True, "distributed": True}, "run them without -n"),
+        ({"claims_verify": -1}, "--claims-verify -1: how many trials, from 1"),
+        ({"claims_verify": 1, "claims_no_train": True}, "--claims-verify trains and judges nothing"),
+        (
+            {"claims_scheduler": "tcp://a:1", "claims_scheduler_file": "b"},
+            "--claims-scheduler with --claims-scheduler-file: exclude each other",
+        ),
         ({"claims_write_manifest": True, "distributed": True}, "run them without -n"),
     ],
 )
 def test_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError, match=re.escape(said)):
         options(**changes)
+
+
+def test_scheduler() -> None:
+    assert options().scheduler_file is None
+    assert options(claims_scheduler="tcp://a:1").scheduler == "tcp://a:1"
+    assert options(claims_scheduler_file="there.json").scheduler_file == ROOT / "there.json"
 
 
 def test_refused_looks() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import random
 import signal
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import termios
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from pytest_claims.store import Store
 from tests.pytest_claims import project, toy
 from tests.pytest_claims.project import judging
 
@@ -126,6 +129,40 @@ def test_interrupt(pytester: pytest.Pytester, options: list[str]) -> None:
     assert project.outcomes(at) == {"Q1.1": "SUPPORTED", "Q1.2": "REFUTED"}
     assert sorted(trained(at, "begin")[len(before) :]) == sorted(project.stored(at) - kept)
     assert len(project.stored(at)) == 24
+
+
+KILLS = 50
+
+
+@posix
+def test_killed_over_and_over(pytester: pytest.Pytester) -> None:
+    """`kill -9` at random moments, many times in a row: in the end the store has what an undisturbed run has, each once."""
+    gains = [i / 10 for i in range(1, 13)]
+    claims = [judging(f"g{i}", f'gain("Q1.{i}", {by}, seconds=0.3)') for i, by in enumerate(gains, 1)]
+    at = project.write(pytester, "".join(claims))
+    moments = random.Random(0)
+    kept = 0
+    for _ in range(KILLS):
+        with project.started(at, "--claims-workers=2") as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=moments.uniform(0.3, 1.6))
+            process.kill()
+            process.communicate(timeout=20)
+        now = len(project.stored(at))
+        assert now >= kept, "a finished trial was lost"
+        kept = now
+    assert 0 < kept < 8 * (len(gains) + 1)
+    code, output = project.call(at, "--claims-workers=2")
+    assert code == pytest.ExitCode.OK, output
+    with Store(at / ".claims/store.sqlite") as store:
+        assert store.integrity() == "ok"
+        found = {(t.recipe["gain"], t.seed): tuple(t.result["accuracy"]) for t in store.trials()}
+        assert store.count() == len(found)
+    assert found == {
+        (by, seed): toy.train(toy.Recipe(gain=by), seed=seed, horizon=2, device="cpu").accuracy
+        for by in (0.0, *gains)
+        for seed in range(8)
+    }
 
 
 @posix
