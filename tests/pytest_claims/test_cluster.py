@@ -28,11 +28,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX sig
 def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two workers on this machine, for all tests here; what says where they are."""
     at = tmp_path_factory.mktemp("cluster") / "scheduler.json"
+    before = dict(os.environ)  # dask leaves what it gives to workers in its own environment, too
     path = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(project.ROOT), path]))  # workers import the toys
     with serve(2, at):
         yield at
-    os.environ["PYTHONPATH"] = path
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import termios
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,14 +137,16 @@ KILLS = 50
 def test_killed_over_and_over(pytester: pytest.Pytester) -> None:
     """`kill -9` at random moments, many times in a row: in the end the store has what an undisturbed run has, each once."""
     gains = [i / 10 for i in range(1, 13)]
-    claims = [judging(f"g{i}", f'gain("Q1.{i}", {by}, seconds=0.3)') for i, by in enumerate(gains, 1)]
+    claims = [judging(f"g{i}", f'gain("Q1.{i}", {by}, seconds=0.4)') for i, by in enumerate(gains, 1)]
     at = project.write(pytester, "".join(claims))
     moments = random.Random(0)
     kept = 0
-    for _ in range(KILLS):
+    for life in range(KILLS):
         with project.started(at, "--claims-workers=2") as process:
-            with suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=moments.uniform(0.3, 1.6))
+            if life % 10:  # else it is killed while it starts
+                begun = len(trained(at, "begin"))
+                wait_for(lambda begun=begun: len(trained(at, "begin")) > begun)  # type: ignore[misc]
+            time.sleep(moments.uniform(0.0, 0.6))
             process.kill()
             process.communicate(timeout=20)
         now = len(project.stored(at))
