@@ -89,9 +89,7 @@ def test_trial_that_kills_every_worker(cluster: Cluster, study: Study) -> None:
 def test_wrong_worker_is_refused_and_named(study: Study, file: Path) -> None:
     """Before the first trial, with what differs."""
     other = toy.study(environment={"toy": "1"}, here=partial(toy.here, "2"))
-    wanted = (
-        r"2 of 2 workers would train something else \(tcp://.*: toy 2 where the driver has 1; .*\); install the same"
-    )
+    wanted = r"of \d workers would train something else \(tcp://.*: toy 2 where the driver has 1.*\); install the same"
     with pytest.raises(ClusterError, match=wanted):
         Cluster(other, file=file)
 
