@@ -70,7 +70,9 @@ class History:
 def train(recipe: Recipe, *, seed: int, horizon: int, device: str, log: str = "") -> History:
     """Pretend to train, and write down in the file `log` that it began and that it ended."""
     _note(log, "begin", recipe, seed)
-    if seed in recipe.faulty and not (recipe.recovers and len(trainings(Path(log), "begin", seed=seed)) > 1):
+    if seed in recipe.faulty and not (
+        recipe.recovers and len(trainings(Path(log), "begin", gain=recipe.gain, seed=seed)) > 1
+    ):
         if recipe.fault == "diverge":
             return History((0.5,), diverged=True)
         _fail(recipe.fault)
