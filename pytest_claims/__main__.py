@@ -1,4 +1,4 @@
-"""Commands beside pytest: `python -m pytest_claims report`, `compare`, `publish`, `store export` and `store import`."""
+"""Commands beside pytest: `python -m pytest_claims report`, `compare`, `publish`, `store VERB` and `cluster`."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_claims.archive import Archive, ArchiveError, replace_file
+from pytest_claims.archive import Archive, ArchiveError
 from pytest_claims.cluster import ClusterError, serve
 from pytest_claims.inventory import FORMATS, FormatError, info, listing, packed, shown
 from pytest_claims.options import DEFAULT_REPORT, DEFAULT_STORE
@@ -17,8 +17,9 @@ from pytest_claims.publishing import publish
 from pytest_claims.report import EvidenceError, compare, load, write
 from pytest_claims.report.files import EVIDENCE, PAGE, encoded
 from pytest_claims.store import Store, Stored, StoreError
+from pytest_claims.writing import NotWritten, replace_file
 
-REFUSALS = (ArchiveError, ClusterError, EvidenceError, FormatError, StoreError)
+REFUSALS = (ArchiveError, ClusterError, EvidenceError, FormatError, NotWritten, StoreError)
 STORE: dict[str, Any] = {"type": Path, "default": DEFAULT_STORE, "metavar": "FILE"}
 
 

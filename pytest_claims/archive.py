@@ -6,9 +6,8 @@ share; each further line is a trial, in the header's order. Equal trials make eq
 
 import json
 import lzma
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -171,21 +170,3 @@ class Archive:
                 f"{self.path}: not a whole archive of trials ({type(error).__name__}: {error}); restore it from version "
                 "control, or export it again"
             ) from error
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write beside the file and rename, which no reader sees half done; its directory is made if it is missing.
-
-    Raises:
-        ArchiveError: It cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise ArchiveError(f"{path}: not written ({error.strerror or error}); make its folder writable") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """What a store holds, in words and as tables for other programs."""
 
-import csv
 import io
 import json
 from collections import Counter
@@ -9,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from pytest_claims.archive import export as archived
+from pytest_claims.report.tables import as_csv, flat, names_of
 from pytest_claims.store import Store, Stored
 from pytest_claims.trial import Json
 
@@ -74,9 +74,8 @@ def _all(trial: Stored) -> Json:
 
 def _row(trial: Stored) -> Json:
     """One level of plain values: fields of the recipe and what surrounds it as `recipe.lr`, and the result as JSON."""
-    row: Json = {name: getattr(trial, name) for name in PLAIN}
-    for name in ("recipe", "environment", "provenance"):
-        row |= {f"{name}.{field}": _plain(value) for field, value in getattr(trial, name).items()}
+    around = {name: getattr(trial, name) for name in ("recipe", "environment", "provenance")}
+    row: Json = {name: getattr(trial, name) for name in PLAIN} | {name: _plain(value) for name, value in flat(around)}
     return row | {"result": json.dumps(trial.result, separators=(",", ":"))}
 
 
@@ -84,16 +83,9 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else json.dumps(value)
 
 
-def _columns(rows: Sequence[Json]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row)) or [*PLAIN, "result"]
-
-
 def _csv(rows: Sequence[Json]) -> bytes:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _columns(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue().encode()
+    names = names_of(rows) or [*PLAIN, "result"]
+    return as_csv(names, ([row.get(name) for name in names] for row in rows)).encode()
 
 
 def _parquet(rows: Sequence[Json]) -> bytes:
@@ -102,7 +94,7 @@ def _parquet(rows: Sequence[Json]) -> bytes:
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise FormatError(".parquet: pyarrow is not installed; pip install pyarrow, or write .csv or .json") from None
-    columns = {name: [row.get(name) for row in rows] for name in _columns(rows)}
+    columns = {name: [row.get(name) for row in rows] for name in names_of(rows)}
     for name, values in columns.items():
         if len({type(value) for value in values if value is not None}) > 1:  # a column has one type
             columns[name] = [None if value is None else json.dumps(value) for value in values]

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pytest_claims.archive import ArchiveError, MissingTrials, export, replace_file
+from pytest_claims.archive import ArchiveError, MissingTrials, export
 from pytest_claims.claims_table import claims_table
 from pytest_claims.published import EVIDENCE, TRIALS
 from pytest_claims.report import load
@@ -11,6 +11,7 @@ from pytest_claims.report.files import EVIDENCE as REPORTED
 from pytest_claims.report.standalone import pictures
 from pytest_claims.store import Store
 from pytest_claims.trial import Json
+from pytest_claims.writing import replace_file
 
 MOST_BYTES = 5_000_000
 """For all files together, as version control keeps every one of them for ever."""
@@ -38,7 +39,8 @@ def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
 
     Raises:
         EvidenceError: There is no report, or it cannot be used.
-        ArchiveError: The run was interrupted, a trial is missing, or the files are too large or cannot be written.
+        ArchiveError: The run was interrupted, a trial is missing, or the files are too large.
+        NotWritten: One of them cannot be written.
         StoreError: From the store.
     """
     evidence = load(report / REPORTED)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pytest_claims.archive import ArchiveError
 from pytest_claims.claim import Outcome
 from pytest_claims.options import Options
 from pytest_claims.plan import Batch
@@ -15,6 +14,7 @@ from pytest_claims.report import EVIDENCE_SCHEMA
 from pytest_claims.report import write as write_files
 from pytest_claims.store import Store, StoreError
 from pytest_claims.trial import Json, Study
+from pytest_claims.writing import NotWritten
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Record:
         evidence = self.evidence(options, study=study, command=command, interrupted=interrupted)
         try:
             write_files(evidence, options.report)
-        except ArchiveError as error:
+        except NotWritten as error:
             self.gathered.problems.append(f"report: {error}, or name another --claims-report")
             return None
         return options.report

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from pytest_claims.archive import replace_file
 from pytest_claims.report.evidence import validate
 from pytest_claims.report.render import page
 from pytest_claims.report.standalone import CHARTS, NAMES, charts, pictures
 from pytest_claims.report.summary import summary
 from pytest_claims.report.tables import curves_csv, trials_csv
 from pytest_claims.trial import Json
+from pytest_claims.writing import replace_file
 
 PAGE, EVIDENCE, SUMMARY = "index.html", "evidence.json", "summary.md"
 
@@ -19,7 +19,7 @@ def write(evidence: Json, to: Path) -> None:
 
     Raises:
         EvidenceError: The document is not what `schema.json` says; nothing is written then.
-        ArchiveError: The directory cannot be written.
+        NotWritten: The directory cannot be written.
     """
     document = validate(evidence)
     # first, so that hours of training outlive a mistake in the page

@@ -17,8 +17,8 @@ def trials_csv(evidence: Json) -> str:
     trials = evidence["trials"]
     recipes = {key: dict(flat(trial["recipe"])) for key, trial in trials.items()}
     served = _served(evidence["claims"])
-    curves = _names(trial["curves"] for trial in trials.values())
-    fields = _names(recipes.values())
+    curves = names_of(trial["curves"] for trial in trials.values())
+    fields = names_of(recipes.values())
     head = ["trial", "seed", "epochs", "diverged", "seconds", "serves", *(f"final {c}" for c in curves)]
     rows = [
         [
@@ -33,19 +33,19 @@ def trials_csv(evidence: Json) -> str:
         ]
         for key, trial in trials.items()
     ]
-    return _csv([*head, *fields], rows)
+    return as_csv([*head, *fields], rows)
 
 
 def curves_csv(evidence: Json) -> str:
     """A row an epoch of a trial: what was measured after it."""
     trials = evidence["trials"]
-    curves = _names(trial["curves"] for trial in trials.values())
+    curves = names_of(trial["curves"] for trial in trials.values())
     rows = [
         [key, trial["seed"], epoch + 1, *(_at(trial["curves"].get(curve, []), epoch) for curve in curves)]
         for key, trial in trials.items()
         for epoch in range(trial["horizon"])
     ]
-    return _csv(["trial", "seed", "epoch", *curves], rows)
+    return as_csv(["trial", "seed", "epoch", *curves], rows)
 
 
 def flat(fields: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
@@ -67,7 +67,7 @@ def _served(claims: Sequence[Json]) -> dict[str, list[str]]:
     return found
 
 
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+def names_of(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
     """Every key, in the order of appearance."""
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
@@ -80,7 +80,8 @@ def _last(values: Sequence[float | None]) -> float | None:
     return values[-1] if values else None
 
 
-def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def as_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A head and rows, with no cell that a spreadsheet would run."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerows([[_cell(cell) for cell in row] for row in [head, *rows]])

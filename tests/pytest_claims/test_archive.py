@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_claims.archive import FORMAT, VERSION, Archive, ArchiveError, MissingTrials, export, pack, replace_file
+from pytest_claims.archive import FORMAT, VERSION, Archive, ArchiveError, MissingTrials, export, pack
 from pytest_claims.store import Store, Stored
 from pytest_claims.trial import Json
 from tests.pytest_claims.toy import Recipe, study
@@ -202,17 +202,3 @@ def test_newer(path: Path) -> None:
 def test_not_readable(tmp_path: Path, name: str) -> None:
     with pytest.raises(ArchiveError, match="name a readable archive"):
         Archive.open(tmp_path / name)
-
-
-def test_replace_file(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "file"
-    for content in (b"one", b"two"):
-        replace_file(path, content)
-        assert path.read_bytes() == content
-    assert [file.name for file in path.parent.iterdir()] == ["file"]
-
-
-def test_replace_file_not_writable(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ArchiveError, match=r"not written \(.*\); make its folder writable"):
-        replace_file(tmp_path / "file" / "below", b"content")

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_claims.archive import ArchiveError
 from pytest_claims.report import EVIDENCE_SCHEMA, EvidenceError, files, load, validate, write
 from pytest_claims.report.evidence import chart_of
 from pytest_claims.report.render import page
+from pytest_claims.writing import NotWritten
 from tests.pytest_claims.report import drawn
 from tests.pytest_claims.report.evidence_example import example
 from tests.pytest_claims.report.page import data, parse
@@ -215,7 +215,7 @@ def test_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError("the disk is full")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(ArchiveError, match="disk is full"):
+    with pytest.raises(NotWritten, match="disk is full"):
         write(evidence(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
