@@ -16,8 +16,9 @@ from bnmodels import data
 from bnmodels.environment import environment
 from bnmodels.history import History
 from bnmodels.recipe import Recipe
+from bnmodels.together import at_once, form, train_together
 from bnmodels.training import TRAINING_VERSION, cost, train
-from pytest_claims import Scale, Study
+from pytest_claims import Grouped, Scale, Study
 from pytest_claims.statistics import LOOKS
 
 FIRST_LOOK = LOOKS[:1]
@@ -118,6 +119,7 @@ def pytest_claims_study(config: pytest.Config, device: str) -> Study:
         decode=History.from_json,
         cost=cost,
         cost_unit="network-epochs",
+        short=_short,
         device=device,
         environment=found,
         here=here,
@@ -133,8 +135,15 @@ def pytest_claims_study(config: pytest.Config, device: str) -> Study:
             "threads a worker": 1,
             "commit": _commit(config.rootpath),
         },
+        grouped=Grouped(train=partial(train_together, data_dir=data_dir), form=form, at_once=at_once),
         preload=("bnmodels.warmup",),
     )
+
+
+def _short(recipe: Recipe) -> Recipe:
+    """A few dozen steps of a recipe's form, with its share of probes."""
+    images = max(6_400, 4 * recipe.batch_size)
+    return replace(form(recipe), train_images=images, test_images=1_000, precise_images=2_000, held_out=False, passes=1)
 
 
 def _training(data_dir: Path | None) -> Callable[..., History]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnmodels.probes import Bench, PerPlace, shortened
+from bnmodels.probes import Bench, PerPlace, shortened, widest
 from bnmodels.seeding import generator
 
 BATCHES = (4, 8, 16, 32, 64, 128, 256, 512)
@@ -67,7 +67,7 @@ def _keep(seen: list[Tensor]) -> Any:
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     over = [axis for axis in range(x.dim()) if axis != 1]
     var, mean = torch.var_mean(x, over, correction=0)
-    return mean.double(), var.double().sqrt()
+    return mean.to(widest(x.device)), var.to(widest(x.device)).sqrt()
 
 
 def _pooled(spread: Tensor, deviation: Tensor) -> Tensor:

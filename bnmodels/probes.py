@@ -20,6 +20,9 @@ PRECISE_BATCH = 1_000
 DIGITS = 5
 """Significant digits that are kept of what is measured."""
 
+NO_DOUBLE = frozenset({"mps"})
+"""Types of device that have no float64."""
+
 PerPlace = tuple[tuple[float, ...], ...]
 Places = tuple[float | None, ...]
 """A number for each place, None where it is not finite."""
@@ -166,7 +169,7 @@ def probe(network: Network, bench: Bench, *, precise: bool, training: bool = Fal
         training_accuracy=training_accuracy,
         signal=_signal(places),
         signal_eval=signal_eval,
-        within_one=tuple(_finite(float((place.abs() <= 1).double().mean())) for place in places),
+        within_one=tuple(_finite(float((place.abs() <= 1).mean(dtype=widest(place.device)))) for place in places),
         unexplained=tuple(_unexplained(place, network.activation(place)) for place in places),
         gamma=gamma,
         beta=beta,
@@ -205,9 +208,14 @@ def reestimate(network: Network, bench: Bench) -> None:
         network(bench.scaled(bench.precise_images[start : start + PRECISE_BATCH], network.dtype))
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """What sums are taken in on a device."""
+    return torch.float32 if device.type in NO_DOUBLE else torch.float64
+
+
 def mean_square(places: Sequence[Tensor]) -> list[float]:
     """Mean square of what enters the activation at each place; it may be inf or nan."""
-    return [float(place.detach().square().mean(dtype=torch.float64)) for place in places]
+    return [float(place.detach().square().mean(dtype=widest(place.device))) for place in places]
 
 
 def _signal(places: Sequence[Tensor]) -> Places:
@@ -216,7 +224,8 @@ def _signal(places: Sequence[Tensor]) -> Places:
 
 def _unexplained(x: Tensor, y: Tensor) -> float | None:
     """1 - r^2 between all values before and behind an activation."""
-    x, y = (values.double().flatten() - values.double().mean() for values in (x, y))
+    x, y = (values.to(widest(values.device)).flatten() for values in (x, y))
+    x, y = (values - values.mean() for values in (x, y))
     spread = float((x @ x) * (y @ y))
     return _finite(1 - float(x @ y) ** 2 / spread) if 0 < spread < math.inf else None
 
@@ -237,4 +246,4 @@ def short(value: float) -> float:
 
 def shortened(values: Tensor) -> list[float]:
     """The numbers to five significant digits."""
-    return [short(value) for value in values.double().tolist()]
+    return [short(value) for value in values.tolist()]

@@ -16,7 +16,7 @@ from pytest_claims.claim import (
     Superiority,
 )
 from pytest_claims.tally import Tally
-from pytest_claims.trial import Scale, Study
+from pytest_claims.trial import Grouped, Scale, Study
 from pytest_claims.tuning import Tuned
 from pytest_claims.verdict import Verdict
 
@@ -28,6 +28,7 @@ __all__ = [
     "Arm",
     "Chart",
     "Equivalence",
+    "Grouped",
     "Interaction",
     "Ordering",
     "Outcome",

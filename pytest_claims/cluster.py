@@ -40,6 +40,8 @@ class ClusterError(Exception):
 class Cluster:
     """An executor on a cluster. No trial has a time limit there, as a thread cannot be stopped from outside."""
 
+    together = False
+
     def __init__(self, study: Study, *, address: str = "", file: Path | None = None) -> None:
         distributed = _distributed()
         name = address or str(file)
@@ -80,6 +82,9 @@ class Cluster:
             raise ClusterError(_gone(error)) from error
         task.add_done_callback(lambda future: self._hand_over(future, done))
         return done
+
+    def flush(self) -> None:
+        """Workers train what waits."""
 
     def close(self, *, cancel: bool = False) -> None:
         """Let go of the cluster, after its trials unless `cancel`; it goes on without us."""

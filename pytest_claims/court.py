@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from pytest_claims import statistics
 from pytest_claims.claim import Outcome, Statistical
-from pytest_claims.executors import Executor, Finished, TrialFailed
+from pytest_claims.estimate import expected_seconds, kind
+from pytest_claims.executors import Executor, Finished, TrialFailed, next_done
 from pytest_claims.family import Decision, Family
 from pytest_claims.judgement import Undecidable, effects, pvalues_of, verdict_of
-from pytest_claims.plan import Batch, SearchFailed, SeedPlan, batch, plan_seed
+from pytest_claims.plan import Batch, SearchFailed, SeedPlan, batch, order, plan_seed
 from pytest_claims.statistics import PValues
 from pytest_claims.store import Store
 from pytest_claims.trial import Run, Scale, Study, Trial
@@ -54,6 +55,7 @@ class Court:
         seeds_max: No look at more seeds than this.
         seconds_gathering: Wall time spent in training so far.
         trained: Trials trained and stored so far.
+        peak_memory: Bytes that the largest process took that trained one.
     """
 
     study: Study
@@ -66,6 +68,7 @@ class Court:
     seeds_max: int | None = None
     seconds_gathering: float = 0.0
     trained: int = 0
+    peak_memory: int = 0
     _runs: dict[tuple[str, int], Run] = field(default_factory=dict)
     _failed: dict[str, str] = field(default_factory=dict)
 
@@ -94,10 +97,11 @@ class Court:
         """What all claims want for a look."""
         return self._batch(self.claims, look)
 
-    def expected_seconds(self, todo: Batch, workers: int) -> float | None:
-        """From the timings in the store; None where there are none."""
-        rates = self.store.seconds_per_cost()
-        return float(np.median(rates)) * todo.cost / max(workers, 1) if rates else None
+    def expected_seconds(
+        self, todo: Batch, executor: Executor, *, measured: Mapping[str, float] | None = None
+    ) -> float | None:
+        """Wall time of a batch on an executor; None where nothing like it was ever timed."""
+        return expected_seconds(todo, self.study, self.store, executor, measured=measured)
 
     def sit(self) -> dict[str, Verdict]:
         """Gather and judge look by look; the verdict of each claim by id.
@@ -222,7 +226,7 @@ class _Gathering:
             if not todo.trials:
                 return
             self.executor = self.executor or court.executor()
-            court.watch.planned(todo, court.expected_seconds(todo, self.executor.workers))
+            court.watch.planned(todo, court.expected_seconds(todo, self.executor))
             start = time.perf_counter()
             try:
                 self._train(todo.trials, self.executor)
@@ -231,15 +235,15 @@ class _Gathering:
                 court.watch.gathered()
 
     def _train(self, trials: Sequence[Trial], executor: Executor) -> None:
-        queue = [(trial, 1) for trial in reversed(trials)]
+        ordered = order(trials, [self._cost(trial) for trial in trials], executor.workers)
+        queue = [(trial, 1) for trial in reversed(ordered)]
         running: dict[Future[Finished], tuple[Trial, int]] = {}
         while queue or running:
             # Few are handed out ahead, so that an interrupt has little to take back.
             while queue and len(running) < 2 * executor.workers:
                 trial, attempt = queue.pop()
                 running[executor.submit(trial)] = trial, attempt
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in next_done(executor, running):
                 trial, attempt = running.pop(future)
                 try:
                     self._keep(trial, future.result())
@@ -266,6 +270,10 @@ class _Gathering:
         except (TypeError, ValueError) as error:
             raise TrialFailed(f"its result cannot be stored: {error}") from error
         self.court.trained += 1
+        self.court.peak_memory = max(self.court.peak_memory, finished.worker.get("peak_memory") or 0)
+        if cost := self._cost(trial):
+            name = kind(self.court.study, trial.recipe, together="together" in finished.worker)
+            self.court.store.put_rate(name, finished.seconds / cost)
 
     def _warn(self, trial: Trial, message: str) -> None:
         self.court.watch.warned(f"trial {trial.key} (seed {trial.seed}): {message}")

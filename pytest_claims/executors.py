@@ -4,11 +4,12 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 
 from pebble import ProcessExpired, ProcessPool
@@ -47,11 +48,24 @@ class Executor(Protocol):
     def workers(self) -> int:
         """How many trials run at once."""
 
+    @property
+    def together(self) -> bool:
+        """Whether trials of one form train as one."""
+
     def submit(self, trial: Trial) -> "Future[Finished]":
         """Run a trial; the future ends in `TrialFailed` if it gives no result."""
 
+    def flush(self) -> None:
+        """Train some of what waits, if nothing else does; called whenever the caller is about to wait."""
+
     def close(self, *, cancel: bool = False) -> None:
         """Wait for what is running, or stop it."""
+
+
+def next_done(executor: Executor, running: Collection["Future[Finished]"]) -> "set[Future[Finished]]":
+    """Wait until some have finished."""
+    executor.flush()
+    return wait(running, return_when=FIRST_COMPLETED).done
 
 
 def run_trial(train: Callable[..., Any], recipe: Any, seed: int, horizon: int, device: str) -> Finished:
@@ -59,8 +73,12 @@ def run_trial(train: Callable[..., Any], recipe: Any, seed: int, horizon: int, d
     start = time.perf_counter()
     run = train(recipe, seed=seed, horizon=horizon, device=device)
     seconds = time.perf_counter() - start
-    worker = {"pid": os.getpid(), "preloaded": _preloaded, "peak_memory": _peak_memory()}
-    return Finished(run.to_json(), bool(run.diverged), seconds, worker)
+    return Finished(run.to_json(), bool(run.diverged), seconds, this_worker())
+
+
+def this_worker() -> Json:
+    """What is recorded of the process that trained."""
+    return {"pid": os.getpid(), "preloaded": _preloaded, "peak_memory": _peak_memory()}
 
 
 def _peak_memory() -> int | None:
@@ -76,6 +94,7 @@ class InProcess:
     """Trials one after another in this process: for accelerators, debugging and tests."""
 
     workers = 1
+    together = False
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -91,6 +110,9 @@ class InProcess:
             future.set_exception(failure)
         return future
 
+    def flush(self) -> None:
+        """Nothing waits."""
+
     def close(self, *, cancel: bool = False) -> None:
         """Nothing is left running."""
 
@@ -102,16 +124,27 @@ class LocalProcesses:
     takes 3.5 s); on Windows each starts afresh.
     """
 
-    def __init__(self, study: Study, workers: int) -> None:
+    together = False
+
+    def __init__(self, study: Study, workers: int, *, memory: int | None = None) -> None:
+        """Start the workers.
+
+        Args:
+            study: The subject.
+            workers: Processes.
+            memory: Bytes that each may take, where the system can hold it to that; None shares this machine's memory among
+                them. A trial that wants more fails, and no other process is short of memory.
+        """
         self.study = study
         self.workers = workers
+        share = memory if memory is not None else _physical_memory() // workers
         method = "spawn" if sys.platform == "win32" else "forkserver"
         context = multiprocessing.get_context(method)
         if method == "forkserver":
             context.set_forkserver_preload(list(study.preload))
         with _environment(WORKER_ENVIRONMENT):
             self._pool = ProcessPool(
-                max_workers=workers, context=context, initializer=_start_worker, initargs=[study.preload]
+                max_workers=workers, context=context, initializer=_start_worker, initargs=[study.preload, share]
             )
             # The pool starts its processes on the first task; they must inherit this environment.
             self._pool.submit(_nothing, None).result()
@@ -124,6 +157,9 @@ class LocalProcesses:
         task = self._pool.submit(run_trial, seconds, *arguments)
         task.add_done_callback(lambda future: _hand_over(future, done, seconds))
         return done
+
+    def flush(self) -> None:
+        """Workers train what waits."""
 
     def close(self, *, cancel: bool = False) -> None:
         """Stop the workers, after their trials unless `cancel`."""
@@ -156,12 +192,27 @@ def _hand_over(task: "Future[Finished]", done: "Future[Finished]", seconds: floa
 _preloaded: bool | None = None
 
 
-def _start_worker(preload: tuple[str, ...]) -> None:
-    """Import what the fork server should have imported, and remember whether it had."""
+def _start_worker(preload: tuple[str, ...], memory: int) -> None:
+    """Import what the fork server should have imported, remember whether it had, and bound what the process may take."""
     global _preloaded  # noqa: PLW0603  # one process, one worker
     _preloaded = all(name in sys.modules for name in preload)
     for name in preload:
         import_module(name)
+    if memory and sys.platform == "linux":  # elsewhere there is no such limit, or it is not kept
+        import resource  # noqa: PLC0415  # not on Windows
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def _physical_memory() -> int:
+    """Bytes that this machine, or the container it stands for, has; 0 where the system does not say."""
+    try:
+        bytes_ = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        limit = Path("/sys/fs/cgroup/memory.max")
+        most = limit.read_text().strip() if limit.exists() else "max"
+        return bytes_ if most == "max" else min(bytes_, int(most))
+    except (AttributeError, OSError, ValueError):
+        return 0
 
 
 def _nothing() -> None:

@@ -12,14 +12,16 @@ from filelock import FileLock, Timeout
 from pytest_claims.claim import Outcome, Statistical
 from pytest_claims.cluster import Cluster
 from pytest_claims.court import Court
+from pytest_claims.estimate import measure
 from pytest_claims.executors import Executor, InProcess, LocalProcesses
 from pytest_claims.family import Family, Manifest
-from pytest_claims.options import Options
+from pytest_claims.options import OptionError, Options
 from pytest_claims.plan import Batch
-from pytest_claims.progress import Bar, wanted
+from pytest_claims.progress import Bar, trained, wanted
 from pytest_claims.published import Published, supply
 from pytest_claims.record import Gathered
 from pytest_claims.store import Store
+from pytest_claims.together import Together
 from pytest_claims.trial import Json, Study
 from pytest_claims.verdict import Verdict
 from pytest_claims.verification import again
@@ -98,8 +100,15 @@ class Hearing:
             bar = self._bar(study)
             court = self._court(judged, store, bar, self._supplied(judged, store, bar, study))
             todo = court.next_batch()
-            workers = self.options.workers if self.options.device == "cpu" else 1
-            return wanted(todo, court.expected_seconds(todo, workers), unit=study.cost_unit)
+            if not todo.trials:
+                return wanted(todo, 0.0, unit=study.cost_unit)
+            executor = self._executor(study)
+            try:
+                measured = measure(todo, study, store, executor)
+                seconds = court.expected_seconds(todo, executor, measured=measured)
+            finally:
+                executor.close()
+            return wanted(todo, seconds, unit=study.cost_unit)
 
     def hear(self, selected: Sequence[Statistical]) -> dict[str, Verdict]:
         """Gather and judge; a verdict for each selected claim by id.
@@ -160,6 +169,8 @@ class Hearing:
             finally:
                 self.gathered.seconds = court.seconds_gathering
                 self.gathered.trained = court.trained
+                if court.trained:
+                    self.write(trained(court.trained, court.seconds_gathering, court.peak_memory))
             self.gathered.used(court.everything(verdicts))
         return verdicts
 
@@ -217,6 +228,11 @@ class Hearing:
     def _executor(self, study: Study) -> Executor:
         if self.options.scheduler or self.options.scheduler_file:
             return Cluster(study, address=self.options.scheduler, file=self.options.scheduler_file)
-        if self.options.workers == 0 or self.options.device != "cpu":
+        together, accelerated = self.options.together, self.options.device != "cpu"
+        if study.grouped and (together or (together is None and accelerated)):
+            return Together(study, study.grouped, together)
+        if together:
+            raise OptionError(f"--claims-together {together}: this study trains one trial at a time; leave it out")
+        if self.options.workers == 0 or accelerated:
             return InProcess(study)
         return LocalProcesses(study, self.options.workers)

@@ -36,6 +36,7 @@ class Options:
         store: File of finished trials.
         report: Directory of the report.
         workers: Processes; 0 trains in this one.
+        together: Trials of one form that train at once in this process; 0: none, None: as many as an accelerator holds.
         scheduler: Address of a cluster's scheduler; empty: none.
         scheduler_file: File that says where a scheduler is; None: none.
         seeds_max: No look at more seeds than this.
@@ -52,6 +53,7 @@ class Options:
     store: Path
     report: Path
     workers: int
+    together: int | None
     scheduler: str
     scheduler_file: Path | None
     seeds_max: int | None
@@ -88,6 +90,10 @@ class Options:
                 raise OptionError(f"--claims-{switch} with --claims-no-train: exclude each other; give one of them")
         if given.claims_scheduler and given.claims_scheduler_file:
             raise OptionError("--claims-scheduler with --claims-scheduler-file: exclude each other; give one of them")
+        if given.claims_together not in ("auto", "0") and (given.claims_scheduler or given.claims_scheduler_file):
+            raise OptionError(
+                "--claims-together with a scheduler: exclude each other, as the cluster's workers train one trial at a time"
+            )
         if (given.claims_plan or given.claims_write_manifest) and distributed:
             raise OptionError("--claims-plan and --claims-write-manifest train nothing; run them without -n")
         return cls(
@@ -96,6 +102,7 @@ class Options:
             store=_store(root / given.claims_store, fresh=given.claims_fresh),
             report=root / given.claims_report,
             workers=_workers(given.claims_workers),
+            together=_together(given.claims_together),
             scheduler=given.claims_scheduler,
             scheduler_file=root / given.claims_scheduler_file if given.claims_scheduler_file else None,
             seeds_max=given.claims_seeds_max,
@@ -135,6 +142,12 @@ def _workers(text: str) -> int:
     if not re.fullmatch(r"\d{1,4}", text):
         raise OptionError(f"--claims-workers {text}: a number from 0, or auto for one a core")
     return int(text)
+
+
+def _together(text: str) -> int | None:
+    if text != "auto" and not re.fullmatch(r"\d{1,4}", text):
+        raise OptionError(f"--claims-together {text}: a number from 0, or auto for as many as an accelerator holds")
+    return None if text == "auto" else int(text)
 
 
 def _store(path: Path, *, fresh: bool) -> Path:

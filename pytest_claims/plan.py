@@ -1,6 +1,6 @@
 """From claims and what is known so far to the distinct trials wanted next. Runs nothing."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_claims.claim import Arm, Statistical
@@ -108,7 +108,7 @@ class Batch:
     """The distinct trials to train next.
 
     Attributes:
-        trials: Missing ones, the most expensive first, so that no long one is left alone at the end.
+        trials: Missing ones, in the order of the claims that want them.
         requested: How many (claim, arm, seed) the claims asked for.
         distinct: How many different trials those are.
         requested_cost: Cost of training every request on its own.
@@ -135,7 +135,6 @@ def batch(wanted: Iterable[Trial], *, known: Known, study: Study, without: Conta
             longest[trial.key] = trial
     costs = {key: study.cost(trial.recipe, trial.horizon) for key, trial in longest.items()}
     missing = [trial for trial in longest.values() if trial.key not in without and known(trial) is None]
-    missing.sort(key=lambda trial: -costs[trial.key])
     return Batch(
         trials=tuple(missing),
         requested=requested,
@@ -144,3 +143,18 @@ def batch(wanted: Iterable[Trial], *, known: Known, study: Study, without: Conta
         distinct_cost=sum(costs.values()),
         cost=sum(costs[trial.key] for trial in missing),
     )
+
+
+def order(trials: Sequence[Trial], costs: Sequence[float], workers: int) -> list[Trial]:
+    """In which order workers should take trials, so that the first claims are complete early and no worker idles at the end.
+
+    The cheapest are kept for the end, the most expensive of them first: as many as occupy all other workers while the last of
+    the rest is trained. The rest stays in order. So the workers end within the cost of one of the kept trials.
+    """
+    cheapest_first = sorted(range(len(trials)), key=lambda i: costs[i])
+    kept, filled = 0, 0.0
+    while kept < len(trials) and filled < (workers - 1) * costs[cheapest_first[-1]]:
+        filled += costs[cheapest_first[kept]]
+        kept += 1
+    last = cheapest_first[:kept][::-1]
+    return [trial for i, trial in enumerate(trials) if i not in set(last)] + [trials[i] for i in last]

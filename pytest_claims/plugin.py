@@ -64,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--claims-workers", metavar="N", default="auto", help="worker processes; auto: one a core; 0: train in this one"
     )
+    add(
+        "--claims-together",
+        metavar="N",
+        default="auto",
+        help="train N trials of one form at once, in this process; auto: as many as an accelerator holds; 0: one by one",
+    )
     add("--claims-scheduler", metavar="ADDRESS", default="", help="train on a dask cluster: tcp://host:port")
     add("--claims-scheduler-file", metavar="FILE", default="", help="the same, named by its scheduler file")
     add("--claims-seeds-max", metavar="N", type=int, default=None, help="make no look at more than N seeds")
@@ -166,7 +172,15 @@ class Harness:
         """Make a usage error of what cannot be used; a worker ends with it, and says it to whoever started it."""
         try:
             yield
-        except (ArchiveError, ClusterError, EvidenceError, ManifestError, StoreError, pytest.UsageError) as error:
+        except (
+            ArchiveError,
+            ClusterError,
+            EvidenceError,
+            ManifestError,
+            OptionError,
+            StoreError,
+            pytest.UsageError,
+        ) as error:
             self._refusal = str(error)
             if self._works:
                 pytest.exit(self._refusal, returncode=pytest.ExitCode.USAGE_ERROR)

@@ -18,13 +18,19 @@ def duration(seconds: float) -> str:
 
 def wanted(todo: Batch, seconds: float | None, *, unit: str) -> str:
     """A batch in one line: what it wants, what is stored, and the expected time."""
-    time = f"about {duration(seconds)}" if seconds is not None else "time unknown, as nothing was timed yet"
+    time = f"about {duration(seconds)}" if seconds is not None else "time unknown, as nothing like it was timed yet"
     reused = todo.distinct - len(todo.trials)
     return (
         f"claims: {todo.requested} runs wanted, {todo.distinct} of them distinct "
         f"({todo.distinct_cost:.1f} of {todo.requested_cost:.1f} {unit}); {reused} stored, {len(todo.trials)} to train "
         f"({todo.cost:.1f} {unit}, {time})"
     )
+
+
+def trained(trials: int, seconds: float, memory: int) -> str:
+    """What gathering came to, in one line."""
+    held = f"; the largest process held {memory / 1e6:.0f} MB" if memory else ""
+    return f"claims: {trials} trials trained in {duration(seconds)}{held}"
 
 
 @dataclass

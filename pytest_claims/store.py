@@ -15,12 +15,11 @@ from typing import Any, Self
 from pytest_claims.trial import Json, Trial, describe
 
 COLUMNS = "key, horizon, seed, recipe, environment, result, diverged, seconds, cost, finished, provenance"
-VERSION = 1
-"""Of the tables below, in SQLite's `user_version`."""
 APPLICATION = 0x636C6D73
 """Marks the file as ours, in SQLite's `application_id`."""
 
-TABLES = """
+SCHEMAS = (
+    """
 CREATE TABLE trials (
     key TEXT NOT NULL, horizon INTEGER NOT NULL, seed INTEGER NOT NULL, recipe TEXT NOT NULL, environment TEXT NOT NULL,
     result BLOB NOT NULL, diverged INTEGER NOT NULL, seconds REAL NOT NULL, cost REAL NOT NULL,
@@ -30,7 +29,15 @@ CREATE TABLE looks (
     family TEXT NOT NULL, claim TEXT NOT NULL, look INTEGER NOT NULL, supported REAL NOT NULL, refuted REAL NOT NULL,
     PRIMARY KEY (family, claim, look)
 ) WITHOUT ROWID;
-"""
+""",
+    """
+CREATE TABLE timings (kind TEXT NOT NULL, rate REAL NOT NULL);
+CREATE INDEX timings_by_kind ON timings (kind);
+""",
+)
+"""What makes each version of the tables out of the one before; never changed once released."""
+VERSION = len(SCHEMAS)
+"""Of the tables, in SQLite's `user_version`."""
 
 
 class StoreError(Exception):
@@ -105,7 +112,7 @@ class Store:
         self._write_ahead(time.monotonic() + timeout)
         self._db.execute("PRAGMA synchronous = NORMAL")
         if version < VERSION:
-            self._create()
+            self._upgrade()
         self._db.execute("BEGIN IMMEDIATE")  # a store that cannot be written is found out before any training
         self._db.execute("ROLLBACK")
 
@@ -120,14 +127,16 @@ class Store:
                     raise
                 time.sleep(0.01)
 
-    def _create(self) -> None:
+    def _upgrade(self) -> None:
+        """Bring the tables to this version, all or nothing; a new file has version 0."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            if self._db.execute("PRAGMA user_version").fetchone() == (0,):  # else another process was faster
-                for statement in filter(str.strip, TABLES.split(";")):
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()  # another process may have been faster
+            for schema in SCHEMAS[version:]:
+                for statement in filter(str.strip, schema.split(";")):
                     self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
@@ -276,13 +285,16 @@ class Store:
                 f"{self.path}: trial {key} cannot be read ({error}); move the file away and run again"
             ) from error
 
-    def seconds_per_cost(self) -> list[float]:
-        """Wall time over cost of the newest hundred trials, for the expected time of the next."""
+    def put_rate(self, kind: str, rate: float) -> None:
+        """Keep how many seconds a unit of cost a trial of a kind took here. Timings are never exported or imported."""
         with self._explained():
-            rows = self._db.execute(
-                "SELECT seconds / cost FROM trials WHERE cost > 0 ORDER BY finished DESC LIMIT 100"
-            ).fetchall()
-        return [rate for (rate,) in rows]
+            self._db.execute("INSERT INTO timings VALUES (?, ?)", (kind, rate))
+
+    def rates(self, kind: str) -> list[float]:
+        """Seconds a unit of cost of the last hundred trials of a kind, the newest first."""
+        with self._explained():
+            rows = self._db.execute("SELECT rate FROM timings WHERE kind = ? ORDER BY rowid DESC LIMIT 100", (kind,))
+            return [rate for (rate,) in rows]
 
     def count(self) -> int:
         """How many trials are stored."""

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol, Self
 
@@ -53,6 +53,22 @@ class Scale:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Grouped:
+    """How a subject trains many trials at once, which pays on an accelerator.
+
+    Attributes:
+        train: `train(recipes, seeds=, horizons=, device=)`, one of each a trial, returns their runs in order, each equal to
+            what the study's `train` gives, up to rounding.
+        form: Recipe -> what recipes must share to be trained at once.
+        at_once: `(recipe, device)` -> how many trials of its form the device's memory holds.
+    """
+
+    train: Callable[..., Sequence[Run]]
+    form: Callable[[Any], Hashable]
+    at_once: Callable[[Any, str], int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
     """What the harness must be told of its subject. A conftest gives it through the hook `pytest_claims_study`.
 
@@ -62,11 +78,14 @@ class Study:
         decode: Makes a run of what its `to_json` gave.
         cost: `(recipe, horizon)` in `cost_unit`, for ordering and for the expected time.
         cost_unit: Its name, in the plural.
+        short: Recipe -> one that costs about a second for one epoch, and whose seconds a unit of cost are like those of the
+            first, for the expected time.
         device: Where trials run, as `train` takes it.
         environment: What else is meant to change results: data checksum, torch version, device type, precision.
         provenance: What is recorded and not keyed: commit, processor, threads.
         here: Module-level function that says which `environment` the machine has on which it is called, so that workers of
             a cluster can be checked.
+        grouped: How many trials are trained at once, for subjects that can.
         preload: Modules that worker processes should find imported.
         seconds_per_cost: Time limit of a trial a unit of cost, on top of `seconds_at_least`.
         seconds_at_least: The part of the time limit that any trial has.
@@ -81,6 +100,8 @@ class Study:
     environment: Mapping[str, str]
     provenance: Mapping[str, Any]
     here: Callable[[], Mapping[str, str]] | None = None
+    short: Callable[[Any], Any] | None = None
+    grouped: Grouped | None = None
     preload: tuple[str, ...] = ()
     seconds_per_cost: float = 120.0
     seconds_at_least: float = 120.0

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, as_completed
+from concurrent.futures import Future
 from typing import Any
 
-from pytest_claims.executors import Executor, Finished, TrialFailed
+from pytest_claims.executors import Executor, Finished, TrialFailed, next_done
 from pytest_claims.trial import Run, Study, Trial
 
 
@@ -13,17 +13,18 @@ def again(stored: Mapping[Trial, Run], executor: Executor, study: Study, write: 
     """Train trials and compare them with their stored runs; a line for each that differs or fails, and how many did."""
     running: dict[Future[Finished], Trial] = {executor.submit(trial): trial for trial in stored}
     wrong = 0
-    for future in as_completed(running):
-        trial = running[future]
-        try:
-            run = study.decode(_plain(future.result().result)).until(trial.horizon)
-        except TrialFailed as failure:
-            words = f"gave no result: {failure}"
-        else:
-            words = difference(_plain(stored[trial].to_json()), _plain(run.to_json()))
-        if words:
-            wrong += 1
-            write(f"differs: trial {trial.key} (seed {trial.seed}, horizon {trial.horizon}) {words}")
+    while running:
+        for future in next_done(executor, running):
+            trial = running.pop(future)
+            try:
+                run = study.decode(_plain(future.result().result)).until(trial.horizon)
+            except TrialFailed as failure:
+                words = f"gave no result: {failure}"
+            else:
+                words = difference(_plain(stored[trial].to_json()), _plain(run.to_json()))
+            if words:
+                wrong += 1
+                write(f"differs: trial {trial.key} (seed {trial.seed}, horizon {trial.horizon}) {words}")
     return wrong
 
 

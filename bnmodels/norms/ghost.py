@@ -66,7 +66,7 @@ class GhostBatchNorm(Running):
         check_batch(x[:size], channels)
         # Groups become channels, so that one call normalises all of them.
         wide = torch.unflatten(x, 0, (groups, size)).transpose(0, 1).flatten(1, 2)
-        mean, var = (torch.zeros(groups * channels, dtype=x.dtype, device=x.device) for _ in range(2))
+        mean, var = (x.new_zeros(groups * channels) for _ in range(2))  # stacked under vmap, as x is
         weight, bias = (p.repeat(groups) if p is not None else None for p in (self.weight, self.bias))
         y = F.batch_norm(wide, mean, var, weight, bias, training=True, momentum=1.0, eps=self.eps)
         y = torch.unflatten(y, 1, (groups, channels)).transpose(0, 1).flatten(0, 1)

@@ -64,7 +64,8 @@ class Running(nn.Module):
         weight = momentum if momentum is not None else 1 / float(self.num_batches_tracked)
         for name, value in new.items():
             running = self.get_buffer(f"running_{name}")
-            running.lerp_(value.detach().to(running.dtype), weight)
+            # not in place, and with a tensor for a weight, as vmap has no rule for the usual form
+            running.copy_(torch.lerp(running, value.detach().to(running.dtype), running.new_full((), weight)))
 
 
 def check_batch(x: Tensor, channels: int) -> int:

@@ -10,6 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from bnmodels import data
+from bnmodels.beginning import images_of
+from bnmodels.course import HOPELESS
 from bnmodels.history import BLOCK, History
 from bnmodels.lenet import Architecture, build
 from bnmodels.noise import BATCHES, DRAWS
@@ -19,7 +21,7 @@ from bnmodels.recipe import Recipe
 from bnmodels.seeding import generator
 from bnmodels.sharpness import DRAWS as SHAKES
 from bnmodels.sharpness import IMAGES, flatness
-from bnmodels.training import HOPELESS, SHAKEN, TRAINING_VERSION, _data, cost
+from bnmodels.training import SHAKEN, TRAINING_VERSION, cost
 
 from .samples import DEEP, NO_NORM, SMALL, WITHOUT, everywhere, run
 
@@ -201,7 +203,7 @@ def test_train_without_norm_has_one_accuracy() -> None:
 def test_train_flatness_is_that_of_the_network() -> None:
     """Of the network as trained, by the run's seed: at a rate that moves nothing it is the initial one."""
     recipe = replace(SMALL, lr=1e-30, architecture=Plain(depth=3, width=8), flatness_epochs=(1,))
-    _, _, bench = _data(recipe, CPU, None)
+    _, _, bench = images_of(recipe, CPU, None)
     expected = flatness(build_plain(Plain(depth=3, width=8), seed=4), bench, seed=4)
     assert run(recipe, seed=4, horizon=1).probes[1].flatness == expected
 
@@ -215,7 +217,7 @@ def test_train_held_out_measures_on_the_last_training_images() -> None:
     history, usual = run(recipe, horizon=1), run(replace(recipe, held_out=False), horizon=1)
     assert history.losses == usual.losses
     mnist = data.load("mnist")
-    images, labels, bench = _data(recipe, CPU, None)
+    images, labels, bench = images_of(recipe, CPU, None)
     assert torch.equal(bench.test_images, mnist.train_images[59_700:])
     assert torch.equal(bench.test_labels, mnist.train_labels[59_700:])
     assert torch.equal(images, mnist.train_images[:384])
@@ -229,7 +231,7 @@ def test_train_held_out_measures_on_the_last_training_images() -> None:
 def test_train_held_out_images_are_not_trained_on() -> None:
     """The two would overlap with one image more."""
     recipe = replace(SMALL, held_out=True, train_images=59_800)
-    images, _, bench = _data(recipe, CPU, None)
+    images, _, bench = images_of(recipe, CPU, None)
     assert len(images) + len(bench.test_images) == 60_000
     for more in ({"train_images": 59_802}, {"test_images": 202}):
         with pytest.raises(ValueError, match=r"train_images=.*: mnist has 59\d+, 20\d of them held out"):
@@ -240,13 +242,13 @@ def test_train_held_out_images_are_not_trained_on() -> None:
 def test_train_standardised_inputs(images: int) -> None:
     """Mean 0 and standard deviation 1 over all pixels of the training images, in float64 to some 1e-12."""
     recipe = replace(SMALL, standardised=True, train_images=images)
-    chosen, _, bench = _data(recipe, CPU, None)
+    chosen, _, bench = images_of(recipe, CPU, None)
     spread, middle = torch.std_mean(bench.scaled(chosen, torch.float64))
     assert middle.item() == pytest.approx(0, abs=1e-12)
     assert spread.item() == pytest.approx(1, abs=1e-12)
     assert 0.3 < bench.scale < 0.32
     assert 0.12 < bench.shift < 0.14
-    _, _, usual = _data(replace(recipe, standardised=False), CPU, None)
+    _, _, usual = images_of(replace(recipe, standardised=False), CPU, None)
     assert (usual.shift, usual.scale) == (0.0, 1.0)
 
 
@@ -376,7 +378,7 @@ def test_train_blow_up(recipe: Recipe) -> None:
         if isinstance(recipe.architecture, Architecture)
         else build_plain(recipe.architecture, seed=0)
     )
-    images, _, bench = _data(recipe, CPU, None)
+    images, _, bench = images_of(recipe, CPU, None)
     first = torch.randperm(384, generator=generator(0, "order/1"))[:128]
     with torch.no_grad():
         places, _ = network.trace(bench.scaled(images[first], torch.float32))
@@ -388,7 +390,7 @@ def test_train_blow_up_of_a_network_that_hardly_moves() -> None:
     """At a tiny rate the signal is that of the initial network on each minibatch; it is largest on one of them."""
     history = run(replace(WITHOUT, lr=1e-30))
     network = build(WITHOUT.architecture, seed=0)  # type: ignore[arg-type]
-    images, _, bench = _data(WITHOUT, CPU, None)
+    images, _, bench = images_of(WITHOUT, CPU, None)
     order = [i for e in (1, 2) for i in torch.split(torch.randperm(384, generator=generator(0, f"order/{e}")), 128)]
     with torch.no_grad():
         steps = [network.trace(bench.scaled(images[chosen], torch.float32))[0] for chosen in order]
@@ -450,9 +452,9 @@ def test_cost_of_plain() -> None:
 
 def test_train_signal_minibatch_is_the_first_128_images() -> None:
     mnist = data.load("mnist")
-    _, _, bench = _data(replace(SMALL, batch_size=256), CPU, None)
+    _, _, bench = images_of(replace(SMALL, batch_size=256), CPU, None)
     assert torch.equal(bench.signal_images, mnist.train_images[:128])
-    _, _, bench = _data(replace(SMALL, batch_size=32), CPU, None)
+    _, _, bench = images_of(replace(SMALL, batch_size=32), CPU, None)
     assert torch.equal(bench.signal_images, mnist.train_images[:32])
     assert torch.equal(bench.precise_images, mnist.train_images[:256])
     assert torch.equal(bench.precise_labels, mnist.train_labels[:256].long())

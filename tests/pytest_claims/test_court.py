@@ -10,6 +10,7 @@ import pytest
 
 from pytest_claims.claim import Arm, Outcome, Statistical
 from pytest_claims.court import Court
+from pytest_claims.estimate import kind
 from pytest_claims.executors import InProcess
 from pytest_claims.family import Family, Manifest
 from pytest_claims.plan import Batch
@@ -289,7 +290,7 @@ def test_everything(room: Room) -> None:
 def test_next_batch(room: Room) -> None:
     court = room.court(gain("Q1"))
     assert len(court.next_batch().trials) == 16
-    assert court.expected_seconds(court.next_batch(), 2) is None
+    assert court.expected_seconds(court.next_batch(), InProcess(court.study)) is None
     court.sit()
     assert court.next_batch().trials == ()
 
@@ -308,10 +309,16 @@ def test_next_batch_later_look(room: Room) -> None:
 
 
 def test_expected_seconds(room: Room) -> None:
-    """The median of what was timed, shared among the workers."""
-    study = toy.study()
-    for seed, seconds in enumerate((1.0, 2.0, 60.0)):
-        trial = study.trial(Recipe(gain=9.0), seed=seed, horizon=1)
-        room.store.put(trial, {}, diverged=False, seconds=seconds, cost=1.0, provenance={})
+    """From what such trials took before, without a look at how long ago."""
     court = room.court(gain("Q1"))
-    assert court.expected_seconds(court.next_batch(), 2) == pytest.approx(2.0 * 16 * 3 / 2)
+    for rate in (1.0, 2.0, 60.0):
+        room.store.put_rate(kind(court.study, Recipe(), together=False), rate)
+    assert court.expected_seconds(court.next_batch(), InProcess(court.study)) == pytest.approx(2.0 * 16 * 3)
+
+
+def test_finished_trials_are_timed(room: Room) -> None:
+    court = room.court(gain("Q1"))
+    court.sit()
+    rates = room.store.rates(kind(court.study, Recipe(), together=False))
+    assert len(rates) == 16
+    assert all(0 <= rate < 1 for rate in rates)

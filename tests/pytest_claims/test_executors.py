@@ -77,6 +77,18 @@ def test_raises(pool: LocalProcesses, study: Study, where: str) -> None:
     assert all(isinstance(result, Finished) for result in (first, *rest))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to its memory")
+def test_memory_is_bounded(study: Study) -> None:
+    """A trial that wants more than its worker's share fails at once, and the worker goes on."""
+    executor = LocalProcesses(study, 2, memory=2**30)
+    try:
+        first, bad, *rest = results(executor, trials(study, Recipe(fault="memory", faulty=(1,))))
+    finally:
+        executor.close(cancel=True)
+    assert "MemoryError" in str(bad)
+    assert all(isinstance(result, Finished) for result in (first, *rest))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_killed(pool: LocalProcesses, study: Study) -> None:
     """A worker that is killed costs its own trial alone."""

@@ -23,6 +23,7 @@ def options(*, scales: Any = toy.SCALES, distributed: bool = False, **changes: A
         "claims_store": ".claims/store.sqlite",
         "claims_report": "reports/latest",
         "claims_workers": "auto",
+        "claims_together": "auto",
         "claims_scheduler": "",
         "claims_scheduler_file": "",
         "claims_seeds_max": None,
@@ -90,6 +91,11 @@ def test_workers(text: str, workers: int) -> None:
             {"claims_scheduler": "tcp://a:1", "claims_scheduler_file": "b"},
             "--claims-scheduler with --claims-scheduler-file: exclude each other",
         ),
+        ({"claims_together": "many"}, "--claims-together many: a number from 0, or auto"),
+        (
+            {"claims_together": "8", "claims_scheduler": "tcp://a:1"},
+            "--claims-together with a scheduler: exclude each other",
+        ),
         ({"claims_write_manifest": True, "distributed": True}, "run them without -n"),
     ],
 )
@@ -102,6 +108,12 @@ def test_scheduler() -> None:
     assert options().scheduler_file is None
     assert options(claims_scheduler="tcp://a:1").scheduler == "tcp://a:1"
     assert options(claims_scheduler_file="there.json").scheduler_file == ROOT / "there.json"
+
+
+def test_together() -> None:
+    assert options().together is None
+    assert options(claims_together="0").together == 0
+    assert options(claims_together="16").together == 16
 
 
 def test_refused_looks() -> None:

@@ -1,11 +1,15 @@
 """From claims to the distinct trials wanted next."""
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pytest_claims.claim import Arm
-from pytest_claims.plan import SeedPlan, batch, plan_seed
+from pytest_claims.plan import SeedPlan, batch, order, plan_seed
 from pytest_claims.trial import Run, Trial
 from tests.pytest_claims import toy
 from tests.pytest_claims.toy import History, Recipe, gain
@@ -101,11 +105,45 @@ def test_batch_without() -> None:
     assert made.trials == (trial(0.5),)
 
 
-def test_batch_expensive_first() -> None:
+def test_batch_in_the_order_of_claims() -> None:
     made = batch([trial(0.1), trial(3.0), trial(horizon=3), trial(2.0)], known=known(), study=STUDY)
-    assert [t.recipe.gain for t in made.trials] == [3.0, 2.0, 0.0, 0.1]
+    assert [t.recipe.gain for t in made.trials] == [0.1, 3.0, 0.0, 2.0]
 
 
 def test_batch_nothing() -> None:
     made = batch([], known=known(), study=STUDY)
     assert (made.trials, made.requested, made.cost) == ((), 0, 0)
+
+
+def ordered(costs: list[float], workers: int) -> list[float]:
+    """The costs, in the order in which so many workers should take them."""
+    trials = [trial(seed=i) for i in range(len(costs))]
+    return [costs[t.seed] for t in order(trials, costs, workers)]
+
+
+def test_order_keeps_the_short_ones_for_the_end() -> None:
+    """Two workers: fillers for as long as the longest trial takes, the longest of them first."""
+    assert ordered([1, 9, 2, 8, 3, 4, 5], 2) == [9, 8, 5, 4, 3, 2, 1]
+    assert ordered([6, 1, 7, 2, 6, 3, 5, 4, 7], 2) == [6, 7, 6, 5, 7, 4, 3, 2, 1]
+    assert ordered([3, 1, 2], 1) == [3, 1, 2]
+    assert ordered([3, 1, 2], 8) == [3, 2, 1]
+    assert ordered([], 2) == []
+
+
+@given(st.lists(st.floats(0.1, 20), min_size=1, max_size=40), st.integers(1, 12))
+def test_order_leaves_no_worker_idle(costs: list[float], workers: int) -> None:
+    """Workers who take the next trial when they are free end within the cost of one filler, or of the longest trial."""
+    queue = ordered(costs, workers)
+    assert sorted(queue) == sorted(costs)
+    free = [0.0] * workers
+    for cost in queue:
+        heapq.heapreplace(free, free[0] + cost)
+    fillers, filled = [], 0.0
+    for cost in sorted(costs):
+        if filled >= (workers - 1) * max(costs):
+            break
+        fillers.append(cost)
+        filled += cost
+    latest = max(free)
+    most = max(fillers, default=0.0) if filled >= (workers - 1) * max(costs) else max(costs)
+    assert latest <= sum(costs) / workers + most + 1e-9

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_claims.plan import Batch, batch
-from pytest_claims.progress import Bar, duration, wanted
+from pytest_claims.progress import Bar, duration, trained, wanted
 from tests.pytest_claims import toy
 from tests.pytest_claims.toy import Recipe
 
@@ -31,7 +31,7 @@ def test_wanted() -> None:
 
 
 def test_wanted_time_unknown() -> None:
-    assert "time unknown, as nothing was timed yet" in wanted(todo(), None, unit="epochs")
+    assert "time unknown, as nothing like it was timed yet" in wanted(todo(), None, unit="epochs")
 
 
 def test_bar_quiet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,3 +67,8 @@ def test_bar_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bar_gathered_without_planned() -> None:
     """An interrupt before the first batch."""
     Bar(write=print, unit="epochs", show=True).gathered()
+
+
+def test_trained() -> None:
+    assert trained(24, 61.2, 412_300_000) == "claims: 24 trials trained in 61 s; the largest process held 412 MB"
+    assert trained(1, 120.0, 0) == "claims: 1 trials trained in 2 min"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import pytest_claims.store as store_module
 from pytest_claims.store import APPLICATION, VERSION, Store, StoreError
 from pytest_claims.trial import Json, Trial, describe
 from tests.pytest_claims.toy import Recipe, study
@@ -95,11 +96,14 @@ def test_store_put_not_finite(store: Store) -> None:
     assert store.count() == 0
 
 
-def test_store_seconds_per_cost(store: Store) -> None:
-    assert store.seconds_per_cost() == []
-    put(store, trial(0), seconds=3.0, cost=2.0)
-    put(store, trial(1), seconds=3.0, cost=0.0)  # what costs nothing has no rate
-    assert store.seconds_per_cost() == [1.5]
+def test_store_rates(store: Store) -> None:
+    """By kind, the newest first, a hundred at most; whatever the clock says, as none is asked."""
+    assert store.rates("a") == []
+    for n in range(120):
+        store.put_rate("a", float(n))
+    store.put_rate("b", 7.0)
+    assert store.rates("a") == [float(n) for n in range(119, 19, -1)]
+    assert store.rates("b") == [7.0]
 
 
 def test_store_looks(store: Store) -> None:
@@ -202,6 +206,58 @@ def test_store_newer_schema(store: Store) -> None:
     refused(store.path, f"schema {VERSION + 1}, this one reads up to {VERSION}", "upgrade")
     with closing(sqlite3.connect(store.path)) as db:
         assert db.execute("SELECT count(*) FROM trials").fetchone() == (1,)
+
+
+FIRST_SCHEMA = """
+CREATE TABLE trials (
+    key TEXT NOT NULL, horizon INTEGER NOT NULL, seed INTEGER NOT NULL, recipe TEXT NOT NULL, environment TEXT NOT NULL,
+    result BLOB NOT NULL, diverged INTEGER NOT NULL, seconds REAL NOT NULL, cost REAL NOT NULL,
+    finished TEXT NOT NULL, provenance TEXT NOT NULL, PRIMARY KEY (key, horizon)
+) WITHOUT ROWID;
+CREATE TABLE looks (
+    family TEXT NOT NULL, claim TEXT NOT NULL, look INTEGER NOT NULL, supported REAL NOT NULL, refuted REAL NOT NULL,
+    PRIMARY KEY (family, claim, look)
+) WITHOUT ROWID;
+PRAGMA user_version = 1;
+"""
+"""As version 1 made it."""
+
+
+def test_store_older_schema(tmp_path: Path) -> None:
+    """Is brought up to date when it is opened, with everything that it holds; two that open it at once do not mind."""
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(f"{FIRST_SCHEMA} PRAGMA application_id = {APPLICATION};")
+        db.execute(
+            "INSERT INTO trials VALUES (?, 3, 1, '{}', '{}', ?, 0, 1.5, 2.0, '2026-01-01T00:00:00+00:00', '{}')",
+            (trial(1).key, zlib.compress(b'{"accuracy": [0.5]}')),
+        )
+        db.execute("INSERT INTO looks VALUES ('f', 'Q1', 8, 0.1, 0.9)")
+    with Store(path) as store, Store(path) as other:
+        (kept,) = store.trials()
+        assert (kept.key, kept.result) == (trial(1).key, {"accuracy": [0.5]})
+        assert store.looks("f") == {("Q1", 8): (0.1, 0.9)}
+        other.put_rate("a", 1.0)
+        assert store.rates("a") == [1.0]
+        put(store, trial(2))
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_store_upgrade_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills up in the middle leaves the older store as it was."""
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(f"{FIRST_SCHEMA} PRAGMA application_id = {APPLICATION};")
+        before = db.execute("SELECT sql FROM sqlite_master").fetchall()
+    monkeypatch.setattr(
+        store_module, "SCHEMAS", (*store_module.SCHEMAS, "CREATE TABLE more (x); CREATE TABLE more (x);")
+    )
+    monkeypatch.setattr(store_module, "VERSION", VERSION + 1)
+    refused(path, "already exists")
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT sql FROM sqlite_master").fetchall() == before
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_store_is_marked(store: Store) -> None:

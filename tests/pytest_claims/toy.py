@@ -19,7 +19,7 @@ from pytest_claims import Scale, Study, Superiority
 from pytest_claims.statistics import LOOKS
 from pytest_claims.trial import Json
 
-Fault = Literal["", "diverge", "raise", "hang", "kill"]
+Fault = Literal["", "diverge", "raise", "hang", "kill", "memory"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +88,10 @@ def _fail(fault: Fault) -> None:
         raise RuntimeError("the toy was told to fail")
     if fault == "hang":
         time.sleep(60)
+    if fault == "memory":
+        held = np.ones(2**29)  # 4 GB, each page touched
+        time.sleep(20)
+        del held
     if fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
 
