@@ -1,4 +1,6 @@
-"""Imported first in every worker: one thread, torch loaded, and the slow first optimiser step behind it."""
+"""Imported first in every worker: one thread, torch and the images loaded, and the slow first optimiser step behind it."""
+
+from contextlib import suppress
 
 import torch
 
@@ -10,3 +12,7 @@ _weight.sum().backward()  # type: ignore[no-untyped-call]  # torch does not type
 _optimizer.step()
 
 import bnmodels.training  # noqa: E402, F401  # after the thread count is set
+from bnmodels import data  # noqa: E402
+
+with suppress(data.DataError):  # said where images are wanted
+    data.load("mnist")  # before workers are forked, which then share its pages

@@ -27,10 +27,12 @@ def info(store: Store) -> list[str]:
     trials = list(store.trials())
     environments = Counter(json.dumps(trial.environment, sort_keys=True) for trial in trials)
     dates = sorted(trial.finished for trial in trials)
+    longest = max((t.seconds for t in trials), default=0.0)
     lines = [
         f"{store.path}: {store.path.stat().st_size / 1e6:.3g} MB, schema {store.version}, integrity {store.integrity()}",
         f"{len(trials)} trials of {len({trial.key for trial in trials})} keys, {sum(t.diverged for t in trials)} diverged",
-        f"{sum(t.seconds for t in trials) / 3600:.3g} hours of training, cost {sum(t.cost for t in trials):.6g}",
+        f"{sum(t.seconds for t in trials) / 3600:.3g} hours of training, the longest trial {longest:.0f} s, "
+        f"cost {sum(t.cost for t in trials):.6g}",
     ]
     if dates:
         lines.append(f"finished {dates[0]} to {dates[-1]}")

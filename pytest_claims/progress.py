@@ -10,9 +10,11 @@ from pytest_claims.plan import Batch
 
 
 def duration(seconds: float) -> str:
-    """A time span for people: "45 s", "12 min", "3.4 h"."""
+    """A time span for people: "45 s", "2.5 min", "12 min", "3.4 h"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
+    if seconds < 600:
+        return f"{seconds / 60:.1f} min"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 

@@ -37,27 +37,28 @@ def difference(stored: Any, now: Any) -> str:
     """In what two results differ, in words; empty if in nothing."""
     if stored == now:
         return ""
-    before, after = dict(_leaves(stored)), dict(_leaves(now))
+    before, after = dict(leaves(stored)), dict(leaves(now))
     if before.keys() != after.keys():
         (name, *_) = sorted(before.keys() ^ after.keys())
         return f"has other fields: {name}"
-    apart = {name: _relative(before[name], after[name]) for name in before if before[name] != after[name]}
+    apart = {name: relative(before[name], after[name]) for name in before if before[name] != after[name]}
     worst = max(apart, key=lambda name: apart[name])
     return f"in {len(apart)} of {len(before)} values, most in {worst}: {before[worst]} stored, {after[worst]} now"
 
 
-def _relative(one: Any, other: Any) -> float:
+def relative(one: Any, other: Any) -> float:
+    """Difference over the larger of two numbers; infinite between anything else."""
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (one, other))
     return abs(one - other) / max(abs(one), abs(other)) if numbers else float("inf")
 
 
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Every single value of a result, by where it is."""
     if isinstance(value, Mapping):
         for field, inner in value.items():
-            yield from _leaves(inner, f"{name}.{field}".lstrip("."))
+            yield from leaves(inner, f"{name}.{field}".lstrip("."))
     elif isinstance(value, list):
         for i, inner in enumerate(value):
-            yield from _leaves(inner, f"{name}[{i}]")
+            yield from leaves(inner, f"{name}[{i}]")
     else:
         yield name, value

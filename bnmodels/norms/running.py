@@ -1,4 +1,4 @@
-"""Running statistics that the norms of this package share: kept in buffers, moved by each training batch."""
+"""What the norms of this package share: running statistics in buffers, gamma and beta, and checks of what comes in."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -6,6 +6,10 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+class NotFinite(ValueError):  # noqa: N818  # says what is, as torch's own errors do not
+    """An input has values that are infinite or not numbers."""
 
 
 class Running(nn.Module):
@@ -20,11 +24,12 @@ class Running(nn.Module):
         momentum: Weight of the newest batch in the running statistics, None for the cumulative average.
         affine: Whether there are gamma and beta.
         track_running_stats: Whether there are running statistics; without them, evaluation uses the batch.
+        device: Where parameters and buffers are.
         dtype: Of parameters and buffers.
     """
 
     KEEPS: ClassVar[Mapping[str, float]] = {}
-    """The statistics that are averaged -> what they are before any batch."""
+    """The statistics a channel that are averaged -> what they are before any batch."""
 
     num_batches_tracked: Tensor
 
@@ -36,27 +41,41 @@ class Running(nn.Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if num_features < 1:
+            raise ValueError(f"num_features={num_features}: at least 1 channel")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.track_running_stats = track_running_stats
+        self.affine, self.track_running_stats = affine, track_running_stats
         if track_running_stats:
-            for name, start in self.KEEPS.items():
-                self.register_buffer(f"running_{name}", torch.full((num_features,), start, dtype=dtype))
-        self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long))
-        self.weight = nn.Parameter(torch.ones(num_features, dtype=dtype)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(num_features, dtype=dtype)) if affine else None
+            for name, start in self.at_start().items():
+                self.register_buffer(f"running_{name}", start.to(device=device, dtype=dtype or torch.get_default_dtype()))
+        self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long, device=device))
+        self.weight = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(num_features, device=device, dtype=dtype)) if affine else None
+
+    def at_start(self) -> dict[str, Tensor]:
+        """The running statistics before any batch, in float64."""
+        return {
+            name: torch.full((self.num_features,), start, dtype=torch.float64) for name, start in self.KEEPS.items()
+        }
 
     def reset_running_stats(self) -> None:
         """Forget every batch."""
         if self.track_running_stats:
-            for name, start in self.KEEPS.items():
-                self.get_buffer(f"running_{name}").fill_(start)
+            for name, start in self.at_start().items():
+                self.get_buffer(f"running_{name}").copy_(start)
         self.num_batches_tracked.zero_()
 
+    @property
+    def uses_batch(self) -> bool:
+        """Whether the next forward pass takes its statistics from the batch."""
+        return self.training or not self.track_running_stats
+
     @torch.no_grad()
-    def track(self, momentum: float | None, **new: Float[Tensor, " channels"]) -> None:
+    def track(self, momentum: float | None, **new: Tensor) -> None:
         """Take a batch's statistics in, if there are running ones."""
         if not self.track_running_stats:
             return
@@ -67,21 +86,68 @@ class Running(nn.Module):
             # not in place, and with a tensor for a weight, as vmap has no rule for the usual form
             running.copy_(torch.lerp(running, value.detach().to(running.dtype), running.new_full((), weight)))
 
+    def scaled_and_shifted(self, y: Tensor) -> Tensor:
+        """Times gamma, plus beta, where there are any."""
+        if self.weight is None or self.bias is None:
+            return y
+        return torch.addcmul(beside(self.bias, y), y, beside(self.weight, y))
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+def check_shape(x: Tensor, channels: int) -> int:
+    """Values per channel of `(batch, channels, *positions)`.
+
+    Raises:
+        ValueError: Another number of channels, or of dimensions.
+    """
+    if x.dim() < 2 or x.shape[1] != channels:
+        raise ValueError(f"x of shape {tuple(x.shape)}: expected (batch, {channels}, *positions)")
+    return x.numel() // channels
+
 
 def check_batch(x: Tensor, channels: int) -> int:
-    """Values per channel of `(batch, channels, *positions)`.
+    """Values per channel of `(batch, channels, *positions)`, at least two.
 
     Raises:
         ValueError: Another number of channels, or no batch of two values.
     """
-    if x.dim() < 2 or x.shape[1] != channels:
-        raise ValueError(f"x of shape {tuple(x.shape)}: expected (batch, {channels}, *positions)")
-    count = x.numel() // channels
+    count = check_shape(x, channels)
     if count < 2:
         raise ValueError(f"x of shape {tuple(x.shape)} has {count} value per channel: training needs at least 2")
     return count
 
 
+def check_finite(x: Tensor) -> None:
+    """Refuse what a decomposition cannot take; under `torch.func.vmap`, which lets no value be looked at, nothing is.
+
+    Raises:
+        NotFinite: A value is infinite or not a number.
+    """
+    try:
+        finite = bool(x.isfinite().all())
+    except RuntimeError:  # a batched tensor has no single truth
+        return
+    if not finite:
+        bad = int((~x.isfinite()).sum())
+        raise NotFinite(f"x of shape {tuple(x.shape)} has {bad} values that are not finite: nothing is normalised by them")
+
+
 def beside(per_channel: Float[Tensor, " channels"], x: Tensor) -> Tensor:
     """A value a channel, in the shape that multiplies `(batch, channels, *positions)`."""
     return per_channel.reshape(1, -1, *[1] * (x.dim() - 2))
+
+
+def by_channel(x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "channels values"]:
+    """All values of each channel in a row."""
+    return x.transpose(0, 1).flatten(1)
+
+
+def by_image(rows: Float[Tensor, "channels values"], x: Tensor) -> Tensor:
+    """Rows by channel, in the shape of `x` again."""
+    return rows.reshape(x.shape[1], x.shape[0], *x.shape[2:]).transpose(0, 1)
