@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bnmodels.norms import LAYERS
+from bnmodels.norms import LAYERS, SHAPED
 from bnmodels.seeding import generator
 
 PLACES = 4
@@ -89,7 +89,9 @@ class LeNet(nn.Module):
     def __init__(self, architecture: Architecture, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         a = architecture
-        side = ((28 + 2 * a.padding - 4) // 2 - 4) // 2
+        first = 28 + 2 * a.padding - 4
+        self.sides = first, first // 2 - 4
+        side = self.sides[1] // 2
         self.architecture = a
         self.conv1 = nn.Conv2d(1, WIDTHS[0], 5, padding=a.padding, bias=a.conv_bias, dtype=dtype)
         self.norm1 = self._norm(0, dtype)
@@ -109,7 +111,9 @@ class LeNet(nn.Module):
         if name is None:
             return nn.Identity()
         layer = LAYERS[name][1 if place < 2 else 0]
-        more = {"group_size": a.group_size} if name == "ghost" else {}
+        more: dict[str, Any] = {"group_size": a.group_size} if name == "ghost" else {}
+        if name in SHAPED:
+            more["positions"] = (self.sides[place],) * 2 if place < 2 else ()
         norm = layer(WIDTHS[place], eps=a.eps, momentum=a.momentum, affine=a.affine, dtype=dtype, **more)
         for parameter, frozen in (("weight", a.freeze_gamma), ("bias", a.freeze_beta)):
             if frozen:
@@ -154,6 +158,8 @@ def build(architecture: Architecture, *, seed: int, dtype: torch.dtype = torch.f
     """
     network = LeNet(architecture, dtype=dtype)
     for name, layer in network.named_modules():
+        if hasattr(layer, "seed"):
+            layer.seed = generator(seed, name).initial_seed()  # of what the layer draws while it trains
         if isinstance(layer, nn.Conv2d | nn.Linear):
             fan_in = layer.weight[0].numel()
             weight = torch.empty(layer.weight.shape)

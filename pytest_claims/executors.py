@@ -90,6 +90,16 @@ def _peak_memory() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def train_into(future: "Future[Finished]", study: Study, trial: Trial) -> None:
+    """Run a trial now, in this process."""
+    try:
+        future.set_result(run_trial(study.train, trial.recipe, trial.seed, trial.horizon, study.device))
+    except Exception as error:  # whatever the training function raises is this trial's failure alone
+        failure = TrialFailed(f"{type(error).__name__}: {error}")
+        failure.__cause__ = error
+        future.set_exception(failure)
+
+
 class InProcess:
     """Trials one after another in this process: for accelerators, debugging and tests."""
 
@@ -102,12 +112,7 @@ class InProcess:
     def submit(self, trial: Trial) -> "Future[Finished]":
         """Run the trial now."""
         future: Future[Finished] = Future()
-        try:
-            future.set_result(run_trial(self.study.train, trial.recipe, trial.seed, trial.horizon, self.study.device))
-        except Exception as error:  # whatever the training function raises is this trial's failure alone
-            failure = TrialFailed(f"{type(error).__name__}: {error}")
-            failure.__cause__ = error
-            future.set_exception(failure)
+        train_into(future, self.study, trial)
         return future
 
     def flush(self) -> None:

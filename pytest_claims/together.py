@@ -4,15 +4,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from pytest_claims.executors import Finished, TrialFailed, this_worker
+from pytest_claims.executors import Finished, this_worker, train_into
 from pytest_claims.trial import Grouped, Study, Trial
 
 
 class Together:
     """An executor that trains waiting trials whose recipes have one form as one group.
 
-    If a group fails, as for want of memory, each half of it is tried, down to single trials, so that only a trial that fails
-    alone fails. An interrupt costs the group that is in training.
+    If a group fails, as for want of memory, or since a layer cannot be stacked, each half of it is tried, down to single
+    trials, which train as they do elsewhere, so that only a trial that fails alone fails. An interrupt costs the group
+    that is in training.
 
     Args:
         study: The subject.
@@ -47,6 +48,10 @@ class Together:
         self._train(group)
 
     def _train(self, group: Sequence[tuple[Trial, "Future[Finished]"]]) -> None:
+        if len(group) == 1:
+            ((trial, future),) = group
+            train_into(future, self.study, trial)
+            return
         trials = [trial for trial, _ in group]
         start = time.perf_counter()
         try:
@@ -56,15 +61,10 @@ class Together:
                 horizons=[trial.horizon for trial in trials],
                 device=self.study.device,
             )
-        except Exception as error:  # whatever training raises; the two halves may fit or say which trial it is
-            if len(group) > 1:
-                half = len(group) // 2
-                self._train(group[:half])
-                self._train(group[half:])
-                return
-            failure = TrialFailed(f"{type(error).__name__}: {error}")
-            failure.__cause__ = error
-            group[0][1].set_exception(failure)
+        except Exception:  # whatever training raises; its halves may fit, and single trials say which of them it is
+            half = len(group) // 2
+            self._train(group[:half])
+            self._train(group[half:])
             return
         seconds = time.perf_counter() - start
         costs = [self.study.cost(trial.recipe, trial.horizon) for trial in trials]

@@ -1,6 +1,7 @@
 r"""Whitening by a triangular matrix."""
 
 import torch
+from torch import Tensor
 
 from bnmodels.norms.covariance import Blocks, Whitening
 
@@ -27,4 +28,5 @@ class CholeskyWhitening(Whitening):
     def matrix(self, covariance: Blocks) -> Blocks:
         """The inverse of the factor."""
         eye = torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
-        return torch.linalg.solve_triangular(torch.linalg.cholesky(covariance), eye, upper=False)
+        inverse: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(covariance), eye, upper=False)
+        return inverse

@@ -10,17 +10,17 @@ from bnmodels.norms.running import Running, by_channel, by_image, check_batch, c
 class CirculantWhitening(Running):
     r"""Whiten as if the covariance of the channels were circulant: by a division in the Fourier domain.
 
-    Given `x` of shape `(batch, channels, *positions)`, with $F$ the unitary Fourier transform over the channels, $\mu$ the mean and
-    $p_k$ the mean of $|F (x - \mu)|_k^2$ over batch and positions,
+    Given `x` of shape `(batch, channels, *positions)`, with $F$ the unitary Fourier transform over the channels, $\mu$
+    the mean and $p_k$ the mean of $|F (x - \mu)|_k^2$ over batch and positions,
     $$ y = \Gamma \, F^{-1} \left( F(x - \mu)_k / \sqrt{p_k + \epsilon} \right) + \beta $$
-    The matrix is circulant, of displacement rank 2: C numbers stand for C^2. $p$ is the spectrum of the circulant matrix that is
-    nearest to the covariance, so that the output is white only if the covariance is circulant; otherwise its mean over
-    cyclic diagonals is.
+    The matrix is circulant, of displacement rank 2: C numbers stand for C^2. $p$ is the spectrum of the circulant matrix
+    that is nearest to the covariance, so that the output is white only if the covariance is circulant; otherwise its mean
+    over cyclic diagonals is.
 
     Training: $p$ of the batch. Evaluation: its running average, times m / (m - 1), as in batch norm.
 
-    Invariant to a constant on a channel and, up to eps, to a common factor that is not 0, but for its sign; equivariant to cyclic
-    shifts of the channels. Not to other permutations: the order of channels counts.
+    Invariant to a constant on a channel and, up to eps, to a common factor that is not 0, but for its sign; equivariant
+    to cyclic shifts of the channels. Not to other permutations: the order of channels counts.
     Cost: O(N C log C) with all positions in N.
 
     Source: the optimal circulant approximation of T. Chan 1988; low displacement rank as in Sindhwani, Sainath & Kumar 2015.
@@ -56,6 +56,4 @@ class CirculantWhitening(Running):
         else:
             power = self.get_buffer("running_power")
         white = spectrum * (power + self.eps).rsqrt()[:, None]
-        return self.scaled_and_shifted(
-            by_image(torch.fft.irfft(white, n=self.num_features, dim=0, norm="ortho"), x)
-        )
+        return self.scaled_and_shifted(by_image(torch.fft.irfft(white, n=self.num_features, dim=0, norm="ortho"), x))

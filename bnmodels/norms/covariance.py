@@ -59,13 +59,13 @@ class Whitening(Running):
         if self.uses_batch:
             count = check_batch(x, self.num_features)
             mean = rows.mean(1)
-            centred = (rows - mean[:, None]).unflatten(0, (self.groups, self.size))
+            centred = torch.unflatten(rows - mean[:, None], 0, (self.groups, self.size))
             covariance = shrunk(centred @ centred.mT / count, count, self.shrinkage)
             if self.training:
                 self.track(self.momentum, mean=mean, covariance=covariance * (count / (count - 1)))
         else:
             mean, covariance = self.get_buffer("running_mean"), self.get_buffer("running_covariance")
-            centred = (rows - mean[:, None]).unflatten(0, (self.groups, self.size))
+            centred = torch.unflatten(rows - mean[:, None], 0, (self.groups, self.size))
         eye = torch.eye(self.size, dtype=x.dtype, device=x.device)
         white = self.matrix(covariance + self.eps * eye) @ centred
         return self.scaled_and_shifted(by_image(white.flatten(0, 1), x))
@@ -86,7 +86,9 @@ def shrunk(covariance: Blocks, count: int, shrinkage: Shrinkage) -> Blocks:
         return covariance
     else:
         weight = covariance.new_full((), shrinkage)
-    target = torch.eye(size, dtype=covariance.dtype, device=covariance.device) * _trace(covariance)[:, None, None] / size
+    target = (
+        torch.eye(size, dtype=covariance.dtype, device=covariance.device) * _trace(covariance)[:, None, None] / size
+    )
     return (1 - weight) * covariance + weight * target
 
 
@@ -108,7 +110,9 @@ def _trace(matrices: Tensor) -> Tensor:
 
 def inverse_square_root(matrix: Blocks) -> Blocks:
     """Of symmetric positive definite matrices; differentiable as often as one likes, equal eigenvalues included."""
-    return torch.linalg.inv(_SquareRoot.apply(matrix))  # type: ignore[no-untyped-call]  # torch does not type it
+    root: Tensor = _SquareRoot.apply(matrix)
+    inverse: Tensor = torch.linalg.inv(root)
+    return inverse
 
 
 class _SquareRoot(torch.autograd.Function):
@@ -119,7 +123,8 @@ class _SquareRoot(torch.autograd.Function):
     @staticmethod
     def forward(a: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(a)
-        return (vectors * values.clamp_min(0).sqrt().unsqueeze(-2)) @ vectors.mT
+        root: Tensor = (vectors * values.clamp_min(0).sqrt().unsqueeze(-2)) @ vectors.mT
+        return root
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -128,7 +133,8 @@ class _SquareRoot(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (root,) = ctx.saved_tensors
-        return _Sylvester.apply(root, gradients[0])  # type: ignore[no-any-return, no-untyped-call]
+        gradient: Tensor = _Sylvester.apply(root, gradients[0])
+        return gradient
 
 
 class _Sylvester(torch.autograd.Function):
@@ -139,7 +145,8 @@ class _Sylvester(torch.autograd.Function):
     @staticmethod
     def forward(b: Tensor, r: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(b)
-        return vectors @ (vectors.mT @ r @ vectors / (values.unsqueeze(-1) + values.unsqueeze(-2))) @ vectors.mT
+        x: Tensor = vectors @ (vectors.mT @ r @ vectors / (values.unsqueeze(-1) + values.unsqueeze(-2))) @ vectors.mT
+        return x
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -148,5 +155,5 @@ class _Sylvester(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         b, x = ctx.saved_tensors
-        z = _Sylvester.apply(b, gradients[0])  # type: ignore[no-untyped-call]
+        z: Tensor = _Sylvester.apply(b, gradients[0])
         return -(z @ x.mT + x.mT @ z), z

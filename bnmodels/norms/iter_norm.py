@@ -14,10 +14,11 @@ class IterNorm(Whitening):
     $$ P_{k+1} = \tfrac{1}{2} (3 P_k - P_k^3 \Sigma_N), \qquad
        y = \Gamma \, P_T (x - \mu) / \sqrt{\operatorname{tr}(\Sigma + \epsilon I)} + \beta $$
 
-    An eigenvalue $s$ of $\Sigma_N$, in (0, 1], leaves the variance $s p_T(s)^2$, where $p_T$ follows the same iteration: 1 in the
-    limit, and less in directions of little variance while T is small, which are so not blown up (`left`).
+    An eigenvalue $s$ of $\Sigma_N$, in (0, 1], leaves the variance $s p_T(s)^2$, where $p_T$ follows the same iteration:
+    1 in the limit, and less in directions of little variance while T is small, which are so not blown up (`left`).
 
-    Training: the batch's *biased* covariance. Evaluation: the running average of the *unbiased* one, whitened by the same T steps.
+    Training: the batch's *biased* covariance. Evaluation: the running average of the *unbiased* one, whitened by the same
+    T steps.
 
     Invariant and equivariant as `ZCA`, for any T: to a constant on a channel, to a common positive factor up to eps, to
     orthogonal maps. Cost: O(N C^2) with all positions in N, and O(T C^3) in matrix products.

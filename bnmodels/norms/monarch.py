@@ -16,9 +16,9 @@ class MonarchWhitening(Running):
     The C = g s channels are a grid of g rows and s columns. First each row is whitened, by the inverse square root of its
     covariance, then, of what came out, each column:
     $$ y = \Gamma \, P^T B_2 P B_1 (x - \mu) + \beta $$
-    with $B_1$ of g blocks of size s, $B_2$ of s blocks of size g, and $P$ the permutation that transposes the grid. The product is a
-    Monarch matrix with C (g + s) numbers for C^2. Columns come out white; rows, and channels that share neither, keep what
-    correlation the second step leaves them.
+    with $B_1$ of g blocks of size s, $B_2$ of s blocks of size g, and $P$ the permutation that transposes the grid. The
+    product is a Monarch matrix with C (g + s) numbers for C^2. Columns come out white; rows, and channels that share
+    neither, keep what correlation the second step leaves them.
 
     Training: covariances of the batch, biased. Evaluation: running averages, of the unbiased ones.
 
@@ -63,7 +63,7 @@ class MonarchWhitening(Running):
         if self.uses_batch:
             count = check_batch(x, self.num_features)
             mean = values.mean(1)
-            grid = (values - mean[:, None]).unflatten(0, (self.groups, self.size))
+            grid = torch.unflatten(values - mean[:, None], 0, (self.groups, self.size))
             rows = grid @ grid.mT / count
             grid = self._whitened(grid, rows).transpose(0, 1)
             columns = grid @ grid.mT / count
@@ -72,7 +72,7 @@ class MonarchWhitening(Running):
                 self.track(self.momentum, mean=mean, rows=rows * unbiased, columns=columns)
         else:
             mean, rows, columns = (self.get_buffer(f"running_{name}") for name in ("mean", "rows", "columns"))
-            grid = (values - mean[:, None]).unflatten(0, (self.groups, self.size))
+            grid = torch.unflatten(values - mean[:, None], 0, (self.groups, self.size))
             grid = self._whitened(grid, rows).transpose(0, 1)
         white = self._whitened(grid, columns).transpose(0, 1).flatten(0, 1)
         return self.scaled_and_shifted(by_image(white, x))

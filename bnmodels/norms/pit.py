@@ -15,8 +15,8 @@ UNIFORM_DEVIATION = 12**-0.5
 class PIT(Running):
     r"""Send each channel through a smoothed distribution function of the batch, to a uniform or a Gaussian law.
 
-    With the quantiles $q_0 \le \dots \le q_K$ of a channel, over batch and positions, the mass 1/K between two of them is spread
-    evenly over a ramp around their middle $m_k$,
+    With the quantiles $q_0 \le \dots \le q_K$ of a channel, over batch and positions, the mass 1/K between two of them is
+    spread evenly over a ramp around their middle $m_k$,
     $$ F(x) = \frac{1}{K} \sum_{k=1}^{K} \min\left(1, \max\left(0, \frac{x - m_k}{w_k} + \frac{1}{2}\right)\right), \qquad
        w_k = \max(q_k - q_{k-1},\ \delta (q_K - q_0) + \epsilon) $$
     and the output is $\Gamma y + \beta$ with $y = (F(x) - 1/2) \sqrt{12}$, of variance 1 (`law="uniform"`), or with

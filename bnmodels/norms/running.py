@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class NotFinite(ValueError):  # noqa: N818  # says what is, as torch's own errors do not
+class NotFinite(ValueError):  # says what is, as torch's own errors do not
     """An input has values that are infinite or not numbers."""
 
 
@@ -51,7 +51,9 @@ class Running(nn.Module):
         self.affine, self.track_running_stats = affine, track_running_stats
         if track_running_stats:
             for name, start in self.at_start().items():
-                self.register_buffer(f"running_{name}", start.to(device=device, dtype=dtype or torch.get_default_dtype()))
+                self.register_buffer(
+                    f"running_{name}", start.to(device=device, dtype=dtype or torch.get_default_dtype())
+                )
         self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long, device=device))
         self.weight = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype)) if affine else None
         self.bias = nn.Parameter(torch.zeros(num_features, device=device, dtype=dtype)) if affine else None
@@ -135,7 +137,9 @@ def check_finite(x: Tensor) -> None:
         return
     if not finite:
         bad = int((~x.isfinite()).sum())
-        raise NotFinite(f"x of shape {tuple(x.shape)} has {bad} values that are not finite: nothing is normalised by them")
+        raise NotFinite(
+            f"x of shape {tuple(x.shape)} has {bad} values that are not finite: nothing is normalised by them"
+        )
 
 
 def beside(per_channel: Float[Tensor, " channels"], x: Tensor) -> Tensor:

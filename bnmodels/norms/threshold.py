@@ -10,8 +10,8 @@ from bnmodels.norms.covariance import Blocks, Whitening, inverse_square_root
 class ThresholdedWhitening(Whitening):
     r"""Whiten by a sparse covariance: off-diagonal entries whose correlation is at most a threshold become 0.
 
-    $$ \Sigma^{(\tau)}_{ij} = \Sigma_{ij} \, [\, i = j \text{ or } |\Sigma_{ij}| > \tau \sqrt{\Sigma_{ii} \Sigma_{jj}} \,], \qquad
-       y = \Gamma \, (\Sigma^{(\tau)} + (\epsilon + d) I)^{-1/2} (x - \mu) + \beta $$
+    $$ \Sigma^{(\tau)}_{ij} = \Sigma_{ij} \, [\, i = j \text{ or } |\Sigma_{ij}| > \tau \sqrt{\Sigma_{ii} \Sigma_{jj}} \,],
+       \qquad y = \Gamma \, (\Sigma^{(\tau)} + (\epsilon + d) I)^{-1/2} (x - \mu) + \beta $$
     A thresholded matrix may have negative eigenvalues; $d \ge 0$ lifts the lowest to 0. The batch has no gradient through which
     entries are kept, nor through $d$.
 

@@ -14,8 +14,8 @@ class ZCA(Whitening):
     $$ y = \Gamma \, (\Sigma + \epsilon I)^{-1/2} (x - \mu) + \beta $$
     so that the covariance before gamma is $\Sigma (\Sigma + \epsilon I)^{-1}$.
 
-    Training: the batch's *biased* covariance (divide by m); gradients go through it, equal eigenvalues included. Evaluation: its
-    running average, of the *unbiased* one, as in batch norm.
+    Training: the batch's *biased* covariance (divide by m); gradients go through it, equal eigenvalues included.
+    Evaluation: its running average, of the *unbiased* one, as in batch norm.
 
     Invariant to a constant on a channel and, up to eps, to a positive factor on all of them at once; equivariant to orthogonal
     maps of the channels, permutations among them. Not invariant to a factor on one channel, as batch norm is;

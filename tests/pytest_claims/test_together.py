@@ -87,7 +87,7 @@ def test_a_group_that_does_not_fit_is_halved() -> None:
     trainer = Trainer(holds=1)
     together, study = executor(trainer)
     assert all(isinstance(f, Finished) for f in results(together, study, MIXED[:3]))
-    assert sorted(map(len, trainer.groups)) == [1, 1, 1, 2]
+    assert trainer.groups == [[(0.1, 0), (0.3, 0)]]
 
 
 def test_only_the_trial_that_fails_fails() -> None:
