@@ -192,7 +192,8 @@ def reestimate(network: Network, bench: Bench) -> None:
     """Replace running statistics by the average over batches of 1,000 images, weights frozen ("precise BN").
 
     The cumulative average of batch means and of unbiased batch variances, all layers at once in one pass over
-    `bench.precise_images`. A ghost norm takes each batch as one group. For a copy of a network: its norms average over all
+    `bench.precise_images`. A ghost norm takes each batch as one group, and nothing is
+    dropped. For a copy of a network: its norms average over all
     batches from here on.
 
     Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3.
@@ -201,6 +202,8 @@ def reestimate(network: Network, bench: Bench) -> None:
         if hasattr(norm, "reset_running_stats"):
             norm.reset_running_stats()
             norm.momentum = None  # asks for the cumulative average
+        if hasattr(norm, "masking"):
+            norm.masking = False
         if hasattr(norm, "group_size"):
             norm.group_size = None
     network.train()
