@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bnmodels.norms.running import NotFinite
 from bnmodels.probes import Bench, PerPlace, shortened, widest
 from bnmodels.seeding import generator
 
@@ -39,7 +40,10 @@ def batch_noise(network: Any, bench: Bench, *, seed: int) -> dict[str, PerPlace]
         for _ in range(draws(len(bench.precise_images))):
             seen.clear()
             chosen = torch.randint(len(bench.precise_images), (size,), generator=draw)
-            twin(bench.scaled(bench.precise_images[chosen.to(bench.precise_images.device)], network.dtype))
+            try:
+                twin(bench.scaled(bench.precise_images[chosen.to(bench.precise_images.device)], network.dtype))
+            except NotFinite:
+                return None
             moments.append([_moments(x) for x in seen])
         places = [tuple(map(torch.stack, zip(*place, strict=True))) for place in zip(*moments, strict=True)]
         own = own or [deviation.mean(0) for _, deviation in places]

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from bnmodels.data import CLASSES
+from bnmodels.norms.running import NotFinite
 
 CHANCE = 1 / CLASSES
 """What a network counts as whose outputs are not numbers."""
@@ -148,15 +150,16 @@ def probe(network: Network, bench: Bench, *, precise: bool, training: bool = Fal
     """
     network.eval()
     accuracy_ = accuracy(network, bench, bench.test_images, bench.test_labels)
-    signal_eval = _signal(network.trace(bench.scaled(bench.signal_images, network.dtype))[0])
+    signal_eval = _signal(_places(network, bench))
     network.train()
     precise_accuracy: float | None = accuracy_
     training_accuracy = None
     twin = copy.deepcopy(network)  # forward passes in training mode move running statistics
-    places = twin.trace(bench.scaled(bench.signal_images, network.dtype))[0]
+    places = _places(twin, bench)
     if precise:
         if network.architecture.normalised:
-            reestimate(twin, bench)
+            with suppress(NotFinite):  # what is not a number then counts as chance
+                reestimate(twin, bench)
             precise_accuracy = accuracy(twin.eval(), bench, bench.test_images, bench.test_labels)
         if training:
             training_accuracy = accuracy(twin.eval(), bench, bench.precise_images, bench.precise_labels)
@@ -180,7 +183,10 @@ def accuracy(network: Network, bench: Bench, images: UInt8[Tensor, "batch 28 28"
     """Share of images classified right in the network's present mode; chance if an output is not a number."""
     right = 0
     for start in range(0, len(images), EVALUATION_BATCH):
-        logits = network(bench.scaled(images[start : start + EVALUATION_BATCH], network.dtype))
+        try:
+            logits = network(bench.scaled(images[start : start + EVALUATION_BATCH], network.dtype))
+        except NotFinite:
+            return CHANCE
         if not bool(logits.isfinite().all()):
             return CHANCE
         right += int((logits.argmax(1) == labels[start : start + EVALUATION_BATCH]).sum())
@@ -192,9 +198,8 @@ def reestimate(network: Network, bench: Bench) -> None:
     """Replace running statistics by the average over batches of 1,000 images, weights frozen ("precise BN").
 
     The cumulative average of batch means and of unbiased batch variances, all layers at once in one pass over
-    `bench.precise_images`. A ghost norm takes each batch as one group, and nothing is
-    dropped. For a copy of a network: its norms average over all
-    batches from here on.
+    `bench.precise_images`. A ghost norm takes each batch as one group, and nothing is dropped. For a copy of a network: its
+    norms average over all batches from here on.
 
     Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3.
     """
@@ -209,6 +214,15 @@ def reestimate(network: Network, bench: Bench) -> None:
     network.train()
     for start in range(0, len(bench.precise_images), PRECISE_BATCH):
         network(bench.scaled(bench.precise_images[start : start + PRECISE_BATCH], network.dtype))
+
+
+def _places(network: Network, bench: Bench) -> list[Tensor]:
+    """What enters the activations on the fixed minibatch; nan alone where a norm refuses what it is given."""
+    images = bench.scaled(bench.signal_images, network.dtype)
+    try:
+        return network.trace(images)[0]
+    except NotFinite:
+        return [images.new_full((1,), math.nan)] * len(network.norms)
 
 
 def widest(device: torch.device) -> torch.dtype:

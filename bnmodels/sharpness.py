@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
+from bnmodels.norms.running import NotFinite
 from bnmodels.probes import Bench, short
 from bnmodels.seeding import generator
 
@@ -36,7 +37,10 @@ def flatness(network: Any, bench: Bench, *, seed: int) -> tuple[float, float] | 
     weights = [(p, p.clone()) for name, p in twin.named_parameters() if name.endswith("weight") and p.dim() > 1]
 
     def loss() -> float:
-        return float(F.cross_entropy(twin(images), labels))
+        try:
+            return float(F.cross_entropy(twin(images), labels))
+        except NotFinite:
+            return math.nan
 
     base, total = loss(), 0.0
     for _ in range(DRAWS):

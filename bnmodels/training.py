@@ -1,5 +1,6 @@
 """Training: a recipe, a seed and a device give a history."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from bnmodels.beginning import images_of, network_of, order_of
 from bnmodels.course import Course
 from bnmodels.history import History
 from bnmodels.noise import BATCHES, draws
+from bnmodels.norms.running import NotFinite
 from bnmodels.probes import mean_square
 from bnmodels.recipe import Recipe
 
@@ -67,7 +69,11 @@ def train(recipe: Recipe, *, seed: int, horizon: int, device: str, data_dir: Pat
     course.measure(network, 0)
     for epoch in range(1, horizon + 1):
         for chosen in order_of(recipe, seed, epoch, images.device):
-            places, logits = network.trace(bench.scaled(images[chosen], network.dtype))
+            try:
+                places, logits = network.trace(bench.scaled(images[chosen], network.dtype))
+            except NotFinite:
+                course.step(math.nan, [math.inf] * len(network.norms))
+                return course.stopped(network, diverged=True)
             loss = F.cross_entropy(logits, labels[chosen])
             if not course.step(float(loss.detach()), mean_square(places) if course.watches else []):
                 return course.stopped(network, diverged=True)

@@ -61,6 +61,7 @@ class Whitening(Running):
             mean = rows.mean(1)
             centred = torch.unflatten(rows - mean[:, None], 0, (self.groups, self.size))
             covariance = shrunk(centred @ centred.mT / count, count, self.shrinkage)
+            check_finite(covariance, "the covariance")  # squares overflow before their values do
             if self.training:
                 self.track(self.momentum, mean=mean, covariance=covariance * (count / (count - 1)))
         else:

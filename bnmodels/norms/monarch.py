@@ -78,5 +78,6 @@ class MonarchWhitening(Running):
         return self.scaled_and_shifted(by_image(white, x))
 
     def _whitened(self, blocks: Tensor, covariance: Blocks) -> Tensor:
+        check_finite(covariance, "the covariance")  # squares overflow before their values do
         eye = torch.eye(covariance.shape[-1], dtype=blocks.dtype, device=blocks.device)
         return inverse_square_root(covariance + self.eps * eye) @ blocks

@@ -125,7 +125,7 @@ def check_batch(x: Tensor, channels: int) -> int:
     return count
 
 
-def check_finite(x: Tensor) -> None:
+def check_finite(x: Tensor, name: str = "x") -> None:
     """Refuse what a decomposition cannot take; under `torch.func.vmap`, which lets no value be looked at, nothing is.
 
     Raises:
@@ -138,7 +138,7 @@ def check_finite(x: Tensor) -> None:
     if not finite:
         bad = int((~x.isfinite()).sum())
         raise NotFinite(
-            f"x of shape {tuple(x.shape)} has {bad} values that are not finite: nothing is normalised by them"
+            f"{name} of shape {tuple(x.shape)} has {bad} values that are not finite: nothing is normalised by them"
         )
 
 

@@ -469,3 +469,17 @@ def test_train_recipe_that_ends_early_repeats_its_last_probe() -> None:
     assert [probe.precise_accuracy for probe in history.probes] == [None, None, CHANCE, CHANCE]
     assert [len(probe.gamma) for probe in history.probes] == [0, 0, 4, 4]
     assert run(replace(recipe, parameter_epochs=(1,)), horizon=3).probes[3].gamma == ()
+
+
+@pytest.mark.parametrize("norm", ["zca", "pit", "monarch"])
+def test_train_diverges_where_a_norm_refuses(norm: str) -> None:
+    """A norm that raises on what is not finite ends the run as a loss that is not finite does: an outcome, not an error."""
+    recipe = replace(
+        SMALL, architecture=everywhere(norm, activation="relu"), lr=1e30, noise_epochs=(2,), flatness_epochs=(2,)
+    )
+    history = run(recipe)
+    assert history.diverged_at is not None
+    assert history.tails[-1] == math.inf
+    last = history.probes[-1]
+    assert (last.accuracy, last.precise_accuracy, last.noise, last.flatness) == (CHANCE, CHANCE, None, None)
+    assert History.from_json(json.loads(json.dumps(history.to_json()))) == history
