@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bnmodels.dropout import Dropout
 from bnmodels.norms import LAYERS, SHAPED
 from bnmodels.seeding import generator
 
@@ -76,6 +77,22 @@ class Architecture:
         return any(self.norms)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dropping(Architecture):
+    """A LeNet with dropout.
+
+    Attributes:
+        dropped: For each of the four places the share of what leaves the activation that is dropped, 0 for none.
+    """
+
+    dropped: tuple[float, float, float, float] = (0.0, 0.0, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.dropped) != PLACES or not all(0 <= share < 1 for share in self.dropped):
+            raise ValueError(f"dropped={self.dropped}: {PLACES} shares in [0, 1), one a place")
+
+
 class LeNet(nn.Module):
     """Two convolutions and three linear layers, with a norm and an activation at four places.
 
@@ -104,6 +121,10 @@ class LeNet(nn.Module):
         self.linear3 = nn.Linear(WIDTHS[3], CLASSES, dtype=dtype)
         self.activation = ACTIVATIONS[a.activation]()
         self.pool = nn.AvgPool2d(2)
+        shares = a.dropped if isinstance(a, Dropping) else (0.0,) * PLACES
+        self.drop1, self.drop2, self.drop3, self.drop4 = (
+            Dropout(share) if share else nn.Identity() for share in shares
+        )
 
     def _norm(self, place: int, dtype: torch.dtype) -> nn.Module:
         a = self.architecture
@@ -142,10 +163,10 @@ class LeNet(nn.Module):
         """
         x = images
         places = [self.norm1(self.conv1(x))]
-        places.append(self.norm2(self.conv2(self.pool(self.activation(places[0])))))
-        places.append(self.norm3(self.linear1(self.pool(self.activation(places[1])).flatten(1))))
-        places.append(self.norm4(self.linear2(self.activation(places[2]))))
-        return places, self.linear3(self.activation(places[3]))
+        places.append(self.norm2(self.conv2(self.pool(self.drop1(self.activation(places[0]))))))
+        places.append(self.norm3(self.linear1(self.pool(self.drop2(self.activation(places[1]))).flatten(1))))
+        places.append(self.norm4(self.linear2(self.drop3(self.activation(places[2])))))
+        return places, self.linear3(self.drop4(self.activation(places[3])))
 
 
 def build(architecture: Architecture, *, seed: int, dtype: torch.dtype = torch.float32) -> LeNet:

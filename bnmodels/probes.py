@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from bnmodels.data import CLASSES
+from bnmodels.dropout import Dropout
 from bnmodels.norms.running import NotFinite
 
 CHANCE = 1 / CLASSES
@@ -53,6 +54,9 @@ class Network(Protocol):
     def named_parameters(self) -> Any:
         """As `nn.Module`'s."""
 
+    def modules(self) -> Any:
+        """As `nn.Module`'s."""
+
     def train(self, mode: bool = True) -> Any:
         """As `nn.Module`'s."""
 
@@ -82,6 +86,8 @@ class Probe:
         beta: By place, the shift of each channel.
         flatness: Training loss on fixed images with batch statistics, in nats, and its mean under random perturbation of
             the weights (`flatness`). None where it was not measured, or is not finite.
+        shift: Of a network with dropout, where P was measured: at each place log2 of the running variance over that with
+            nothing dropped, mean over channels; None where there is no norm. Empty for other networks.
         noise: Spread of batch statistics by batch size (`batch_noise`). None where it was not measured, or is not finite.
     """
 
@@ -96,6 +102,7 @@ class Probe:
     beta: PerPlace = ()
     flatness: tuple[float, float] | None = None
     noise: dict[str, PerPlace] | None = None
+    shift: Places = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Probe":
@@ -153,7 +160,8 @@ def probe(network: Network, bench: Bench, *, precise: bool, training: bool = Fal
     signal_eval = _signal(_places(network, bench))
     network.train()
     precise_accuracy: float | None = accuracy_
-    training_accuracy = None
+    training_accuracy: float | None = None
+    shift: Places = ()
     twin = copy.deepcopy(network)  # forward passes in training mode move running statistics
     places = _places(twin, bench)
     if precise:
@@ -161,6 +169,7 @@ def probe(network: Network, bench: Bench, *, precise: bool, training: bool = Fal
             with suppress(NotFinite):  # what is not a number then counts as chance
                 reestimate(twin, bench)
             precise_accuracy = accuracy(twin.eval(), bench, bench.test_images, bench.test_labels)
+            shift = _shift(network, twin) if any(isinstance(layer, Dropout) for layer in network.modules()) else ()
         if training:
             training_accuracy = accuracy(twin.eval(), bench, bench.precise_images, bench.precise_labels)
     elif network.architecture.normalised:
@@ -176,7 +185,17 @@ def probe(network: Network, bench: Bench, *, precise: bool, training: bool = Fal
         unexplained=tuple(_unexplained(place, network.activation(place)) for place in places),
         gamma=gamma,
         beta=beta,
+        shift=shift,
     )
+
+
+def _shift(network: Network, twin: Network) -> Places:
+    """How far the running variances are from those of a twin that estimated them with nothing dropped."""
+    shifts = []
+    for norm, again in zip(network.norms, twin.norms, strict=True):
+        var, fresh = (getattr(each, "running_var", None) for each in (norm, again))
+        shifts.append(_finite(float((var / fresh).log2().mean())) if var is not None and fresh is not None else None)
+    return tuple(shifts)
 
 
 def accuracy(network: Network, bench: Bench, images: UInt8[Tensor, "batch 28 28"], labels: Tensor) -> float:
@@ -207,10 +226,11 @@ def reestimate(network: Network, bench: Bench) -> None:
         if hasattr(norm, "reset_running_stats"):
             norm.reset_running_stats()
             norm.momentum = None  # asks for the cumulative average
-        if hasattr(norm, "masking"):
-            norm.masking = False
         if hasattr(norm, "group_size"):
             norm.group_size = None
+    for layer in network.modules():
+        if isinstance(layer, Dropout):
+            layer.masking = False
     network.train()
     for start in range(0, len(bench.precise_images), PRECISE_BATCH):
         network(bench.scaled(bench.precise_images[start : start + PRECISE_BATCH], network.dtype))

@@ -33,9 +33,11 @@ def own_best(recipe: Callable[..., Recipe], *, epochs: int = TUNING_EPOCHS) -> T
 
     def candidate(rate: float) -> Recipe:
         unmeasured: dict[str, Any] = {"flatness_epochs": (), "noise_epochs": (), "parameter_epochs": ()}
+        judges = recipe(lr=rate)
         return replace(
-            recipe(lr=rate),
-            train_images=60_000 - HELD_OUT,
+            judges,
+            train_images=min(judges.train_images, 60_000 - HELD_OUT),
+            training_accuracy=False,
             test_images=HELD_OUT,
             held_out=True,
             precise_epochs=tuple(sorted({TUNING_EPOCHS, epochs})),

@@ -78,14 +78,17 @@ def plan_seed(claim: Statistical, seed: int, *, known: Known, study: Study, scal
 def _tuned(
     claim: Statistical, name: str, arm: Tuned, *, known: Known, study: Study, scale: Scale
 ) -> tuple[Arm | None, SeedPlan]:
-    """The arm at its best setting, None while the search goes on, and the search's trials."""
+    """The arm at its best setting, None while the search goes on, and the search's trials.
+
+    A scale that judges nothing tunes by one seed: enough to show that it works.
+    """
     trials: dict[str, Trial] = {}
     runs: dict[str, Run] = {}
     scores: dict[float, list[float]] = {}
     while wanted := arm.wanted(scores):
         for setting in wanted:
             recipe = scale.prepare(arm.candidate(setting))
-            for seed in arm.seeds:
+            for seed in arm.seeds if scale.judged else arm.seeds[:1]:
                 label = f"{name}, tuning at {setting:g}, seed {seed}"
                 trials[label] = study.trial(recipe, seed=seed, horizon=arm.horizon[scale.name])
                 if (run := known(trials[label])) is not None:

@@ -1,0 +1,173 @@
+"""Q6: can batch norm replace dropout, and how does the behaviour change? The write-up leaves it open."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from bnmodels.lenet import PLACES
+from pytest_claims import AllOf, Also, Superiority, Verdict
+from pytest_claims.statistics import Greater, Within
+
+from .measures import LOG2_E, PP, Runs, e, final_e, last, log2_steps_until
+from .transforms import LONG, ahead, gap, six, tuned_six
+
+PLACE = "Exercise 6 (left open)"
+LENGTH = {"smoke": 1, "wide": LONG}
+WHY_NOT = {
+    "standard": "It tunes rates and trains 20 epochs.",
+    "full": "Its evidence is being gathered; run --scale wide.",
+}
+P_END = "pp of P, last epoch"
+NOTES = (
+    "Each arm at the rate 2^k of its highest mean P on 5,000 training images held out, seeds 2000 to 2002. Dropout is off and "
+    "statistics are estimated again for P. 20 epochs of 469 steps; on 2,000 images an epoch is 30 passes, 480 steps."
+)
+
+
+def behaviour(*names: str) -> dict[str, Also]:
+    """Q6.5: what changes beside the accuracy; intervals that judge nothing."""
+    readings: dict[str, tuple[Callable[[str, Runs], float], str, float]] = {
+        "gap": (gap, "pp, training minus test accuracy, last epoch", 100),
+        "training loss": (lambda name, runs: runs[name].training_loss[-1] or 0.0, "nats, last epoch", 1),
+        "time to leave the plateau": (lambda name, runs: log2_steps_until(runs[name]), "log2 of steps", 1),
+    }
+    return {
+        f"{what}, {name}": Also(partial(read, name), measure, scaling)
+        for what, (read, measure, scaling) in readings.items()
+        for name in names
+    }
+
+
+def size(*, small: bool) -> str:
+    """Of the training set, for an id."""
+    return f"{'2,000' if small else '60,000'} images"
+
+
+def replaces(*, small: bool) -> Superiority:
+    """Q6.1 on one size of the training set."""
+    worse = (1.0 if small else 0.3) * PP
+    return Superiority(
+        id=f"Q6.1[{size(small=small)}]",
+        statement="Batch norm replaces dropout: BNLeNet without dropout is no worse than LeNet with dropout.",
+        place=PLACE,
+        arms=tuned_six("BN", "dropout", small=small),
+        horizon=LENGTH,
+        why_not=WHY_NOT,
+        effect=partial(ahead, "BN", "dropout"),
+        delta=-worse,
+        unit=worse,
+        measure=f"{P_END}, BN minus dropout behind both hidden linear layers",
+        scaling=100,
+        also=behaviour("BN", "dropout"),
+        notes=NOTES,
+    )
+
+
+def adds(*, small: bool) -> Superiority:
+    """Q6.2 on one size of the training set."""
+    better = (1.0 if small else 0.3) * PP
+    return Superiority(
+        id=f"Q6.2[{size(small=small)}]",
+        statement="Dropout behind the last batch norm still adds to it.",
+        place=PLACE,
+        arms=tuned_six("BN", "both", small=small),
+        horizon=LENGTH,
+        why_not=WHY_NOT,
+        effect=partial(ahead, "both", "BN"),
+        delta=better,
+        unit=better,
+        measure=f"{P_END}, both minus BN",
+        scaling=100,
+        also=behaviour("BN", "both"),
+        notes=NOTES,
+    )
+
+
+@pytest.mark.claim(replaces(small=False))
+def test_bn_replaces_dropout(verdict: Verdict) -> None:
+    """Q6.1."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(replaces(small=True))
+def test_bn_replaces_dropout_on_few_images(verdict: Verdict) -> None:
+    """Q6.1 again."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(adds(small=False))
+def test_dropout_adds(verdict: Verdict) -> None:
+    """Q6.2."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(adds(small=True))
+def test_dropout_adds_on_few_images(verdict: Verdict) -> None:
+    """Q6.2 again."""
+    assert verdict.as_expected, verdict
+
+
+FIXED = {"both": six("both", small=False), "in front": six("in front", small=False)}
+"""Both orders at the write-up's rate 0.1: a comparison of order wants one rate."""
+
+
+def shift(place: int, runs: Runs) -> float:
+    """Log2 of the running variance over that with nothing dropped, at a place, after the last epoch."""
+    value = runs["in front"].probes[-1].shift[place - 1]
+    if value is None:
+        raise ValueError(f"place {place} has no running variance")
+    return value
+
+
+@pytest.mark.claim(
+    AllOf(
+        id="Q6.3[trained]",
+        statement="Dropout in front of the last batch norm shifts its running variance, and that of no norm before it.",
+        place=PLACE,
+        arms={"in front": FIXED["in front"]},
+        horizon=LENGTH,
+        why_not=WHY_NOT,
+        parts={"place 4": Greater(delta=0.1)} | {f"place {k}": Within(margin=0.1) for k in range(1, PLACES)},
+        effects=lambda runs: {f"place {k}": shift(k, runs) for k in (4, *range(1, PLACES))},
+        unit=0.1,
+        measure="log2 of the running variance over the variance with dropout off, mean over channels",
+        notes="Li et al. 2019. 35 % of the 120 units in front are dropped; at the rate 0.1.",
+    )
+)
+def test_dropout_shifts_the_variance_behind_it(verdict: Verdict) -> None:
+    """Q6.3."""
+    assert verdict.as_expected, verdict
+
+
+def order(runs: Runs, *, precise: bool = False) -> float:
+    """How much more log2 error dropout in front of the last BN has than dropout behind it."""
+    if precise:
+        front, behind = (e(runs[name], last(runs[name], 1), precise=True) for name in ("in front", "both"))
+        return front - behind
+    return final_e(runs["in front"]) - final_e(runs["both"])
+
+
+@pytest.mark.claim(
+    Superiority(
+        id="Q6.4",
+        statement="The order matters: with dropout in front of the last batch norm E is worse than with dropout behind it.",
+        place=PLACE,
+        arms=FIXED,
+        horizon=LENGTH,
+        why_not=WHY_NOT,
+        effect=order,
+        delta=0.25,
+        unit=0.25,
+        measure=f"{LOG2_E}, last three epochs, in front minus behind",
+        also={
+            "the same of P, where the shift is gone": Also(
+                partial(order, precise=True), "log2 of test error (P), last epoch"
+            )
+        },
+        notes="As many units are dropped: 42 of the 120 in front, 42 of the 84 behind. At the rate 0.1.",
+    )
+)
+def test_order_of_dropout_and_bn(verdict: Verdict) -> None:
+    """Q6.4."""
+    assert verdict.as_expected, verdict

@@ -1,0 +1,140 @@
+"""Q7: other transforms in batch norm's place, by what networks with them learn. The write-up leaves them open."""
+
+from functools import partial
+
+import pytest
+
+from pytest_claims import Also, Equivalence, Superiority, Verdict
+
+from .measures import EARLY, LOG2_E, PP, Runs, final_e, p
+from .transforms import ahead, equal_loss, gap, gap_at, tuned_sparse, tuned_transforms
+
+PLACE = "Exercise 7 (left open)"
+LENGTH = {"smoke": 1, "wide": 10}
+SPARSE_LENGTH = {"smoke": 1, "wide": 20}
+WHY_NOT = {
+    "standard": "It tunes rates, which takes 4 epochs of all images for each.",
+    "full": "Its evidence is being gathered; run --scale wide.",
+}
+NOTES = (
+    "At all four places, each arm at the rate 2^k of its highest mean P on 5,000 training images held out, seeds 2000 to 2002, "
+    "after 4 epochs."
+)
+P_END = "pp of P, last epoch"
+
+
+def beside(norm: str) -> dict[str, Also]:
+    """Early accuracy and E of a transform, against BN's."""
+    return {
+        f"{norm}, early": Also(
+            lambda runs: p(runs[norm], EARLY) - p(runs["batch"], EARLY), "pp of P, epochs 1 and 2", 100
+        ),
+        f"{norm}, E": Also(lambda runs: final_e(runs[norm]) - final_e(runs["batch"]), f"{LOG2_E}, last three epochs"),
+    }
+
+
+def as_good(id_: str, statement: str, norm: str, *others: str, notes: str = "") -> Equivalence:
+    """The claim that a transform ends within 0.3 points of BN; `others` are only shown."""
+    return Equivalence(
+        id=id_,
+        statement=statement,
+        place=PLACE,
+        arms=tuned_transforms("batch", norm, *others),
+        horizon=LENGTH,
+        why_not=WHY_NOT,
+        effect=partial(ahead, norm, "batch"),
+        margin=0.3 * PP,
+        unit=0.3 * PP,
+        measure=f"{P_END}, {norm} minus BN",
+        scaling=100,
+        also=beside(norm) | {f"{other} minus BN": partial(ahead, other, "batch") for other in others},
+        notes=f"{NOTES} {notes}".strip(),
+    )
+
+
+@pytest.mark.claim(as_good("Q7.1", "With the probability integral transform LeNet learns as well as with BN.", "pit"))
+def test_probability_integral_transform(verdict: Verdict) -> None:
+    """Q7.1."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(as_good("Q7.2", "With full-rank (ZCA) whitening LeNet learns as well as with BN.", "zca"))
+def test_full_rank_whitening(verdict: Verdict) -> None:
+    """Q7.2."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    as_good(
+        "Q7.3",
+        "With whitening in two blocks LeNet learns as well as with BN.",
+        "block-2",
+        "circulant",
+        "monarch",
+        notes="Circulant and Monarch whitening stand beside without a verdict: the question is where the balance lies.",
+    )
+)
+def test_compact_whitening(verdict: Verdict) -> None:
+    """Q7.3."""
+    assert verdict.as_expected, verdict
+
+
+def regularises(one: str, other: str, runs: Runs) -> float:
+    """Gap of one arm minus that of another, both where they first reach the lowest loss that both reach."""
+    loss = equal_loss((one, other), runs)
+    return gap_at(one, loss, runs) - gap_at(other, loss, runs)
+
+
+@pytest.mark.claim(
+    Superiority(
+        id="Q7.4",
+        statement="Keeping only the largest half of the normalised activations regularises: its gap is smaller than BN's.",
+        place=PLACE,
+        arms=tuned_sparse("batch", "top-k", "random-mask"),
+        horizon=SPARSE_LENGTH,
+        why_not=WHY_NOT,
+        effect=partial(regularises, "batch", "top-k"),
+        delta=0.5 * PP,
+        unit=0.5 * PP,
+        measure="pp of gap at equal training loss, BN minus top-k, 2,000 images",
+        scaling=100,
+        also={
+            "random mask of equal density": partial(regularises, "batch", "random-mask"),
+            **{f"gap of {name}, last epoch": partial(gap, name) for name in ("batch", "top-k", "random-mask")},
+            **{
+                f"{name} minus BN": Also(partial(ahead, name, "batch"), P_END, 100) for name in ("top-k", "random-mask")
+            },
+        },
+        notes=f"{NOTES} An epoch is 30 passes, 480 steps. The random mask is dropout right behind BN.",
+    )
+)
+def test_sparsification_regularises(verdict: Verdict) -> None:
+    """Q7.4."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    as_good(
+        "Q7.5[cone]",
+        "With batch norm projected onto the second-order cone LeNet learns as well as with BN.",
+        "cone-second-order",
+        "cone-nonnegative",
+    )
+)
+def test_projection_onto_a_cone(verdict: Verdict) -> None:
+    """Q7.5."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    as_good(
+        "Q7.5[group]",
+        "With statistics of each position averaged over its mirror images LeNet learns as well as with BN.",
+        "orbit-flips",
+        "orbit-channels",
+        notes="BN itself averages over the group of translations, small shifts among them, which is the true symmetry here.",
+    )
+)
+def test_projection_onto_invariants(verdict: Verdict) -> None:
+    """Q7.5 again."""
+    assert verdict.as_expected, verdict
