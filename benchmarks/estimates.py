@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SELECTIONS = ("C6", "Q1.5", "Q4.1 or Q5.1", "Q2.1", "C4 or Q2.5a")
+SELECTIONS = ("C6", "Q2.1", "Q4.1a or Q4.1b", "Q5.1", "Q2.5a")
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 

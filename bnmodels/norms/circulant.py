@@ -20,7 +20,7 @@ class CirculantWhitening(Running):
     Training: $p$ of the batch. Evaluation: its running average, times m / (m - 1), as in batch norm.
 
     Invariant to a constant on a channel and, up to eps, to a common factor that is not 0, but for its sign; equivariant
-    to cyclic shifts of the channels. Not to other permutations: the order of channels counts.
+    to cyclic shifts of the channels and to their reversal. Not to other permutations: the order of channels counts.
     Cost: O(N C log C) with all positions in N.
 
     Source: the optimal circulant approximation of T. Chan 1988; low displacement rank as in Sindhwani, Sainath & Kumar 2015.
