@@ -185,8 +185,10 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def serve(workers: int, file: Path) -> Any:
+def serve(workers: int, file: Path, *, memory: int | None = None) -> Any:
     """A scheduler and workers on this machine, each a process of one thread; `file` says where they are.
+
+    A worker that holds nearly all of its `memory`, in bytes, is killed; None shares this machine's memory among them.
 
     Returns:
         dask's cluster, to be closed.
@@ -194,7 +196,12 @@ def serve(workers: int, file: Path) -> Any:
     distributed = _distributed()
     import_module("dask").config.set(CONFIG)
     cluster = distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",  # dask would take one port for all, and a second cluster would fail
+        host="127.0.0.1",
+        memory_limit="auto" if memory is None else memory,
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)

@@ -86,6 +86,19 @@ def test_trial_that_kills_every_worker(cluster: Cluster, study: Study) -> None:
     assert all(isinstance(result, Finished) for result in (first, *rest))
 
 
+@pytest.mark.usefixtures("file")  # workers find the toys
+def test_trial_that_takes_too_much_memory(study: Study, tmp_path: Path) -> None:
+    """Its workers are killed, until it fails; the others are not its concern."""
+    with serve(2, tmp_path / "scheduler.json", memory=2**30):
+        executor = Cluster(study, file=tmp_path / "scheduler.json")
+        try:
+            first, bad, *rest = results(executor, trials(study, Recipe(fault="memory", faulty=(1,))))
+        finally:
+            executor.close(cancel=True)
+    assert bad == "its workers died; out of memory or killed from outside?"
+    assert all(isinstance(result, Finished) for result in (first, *rest))
+
+
 def test_wrong_worker_is_refused_and_named(study: Study, file: Path) -> None:
     """Before the first trial, with what differs."""
     other = toy.study(environment={"toy": "1"}, here=partial(toy.here, "2"))

@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime, tzinfo
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,24 @@ def test_store_newer_schema(store: Store) -> None:
     refused(store.path, f"schema {VERSION + 1}, this one reads up to {VERSION}", "upgrade")
     with closing(sqlite3.connect(store.path)) as db:
         assert db.execute("SELECT count(*) FROM trials").fetchone() == (1,)
+
+
+def test_store_clock_going_backwards(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is read goes by the time: a trial that finished "before" the others is there like them."""
+    years = iter([2031, 2026, 1999])
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            return cls(next(years), 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(store_module, "datetime", Clock)
+    for seed in range(3):
+        put(store, trial(seed), {"accuracy": [0.1 * seed] * 2})
+        store.put_rate("a", float(seed))
+    assert [stored.finished[:4] for seed in range(3) if (stored := store.get(trial(seed)))] == ["2031", "2026", "1999"]
+    assert [stored.result["accuracy"][0] for seed in range(3) if (stored := store.get(trial(seed)))] == [0.0, 0.1, 0.2]
+    assert store.rates("a") == [2.0, 1.0, 0.0]
 
 
 FIRST_SCHEMA = """
