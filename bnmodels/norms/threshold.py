@@ -12,8 +12,9 @@ class ThresholdedWhitening(Whitening):
 
     $$ \Sigma^{(\tau)}_{ij} = \Sigma_{ij} \, [\, i = j \text{ or } |\Sigma_{ij}| > \tau \sqrt{\Sigma_{ii} \Sigma_{jj}} \,],
        \qquad y = \Gamma \, (\Sigma^{(\tau)} + (\epsilon + d) I)^{-1/2} (x - \mu) + \beta $$
-    A thresholded matrix may have negative eigenvalues; $d \ge 0$ lifts the lowest to 0. The batch has no gradient through which
-    entries are kept, nor through $d$.
+    A thresholded matrix may have lower eigenvalues than the covariance, negative ones among them; $d \ge 0$ lifts the lowest to
+    the lowest of $\Sigma$, so that no direction counts as having less variance than any has. There is no gradient
+    through the choice of what is kept.
 
     Training: the batch's covariance. Evaluation: the running average of it, thresholded again.
 
@@ -41,5 +42,5 @@ class ThresholdedWhitening(Whitening):
         eye = torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
         kept = covariance.abs() > self.threshold * deviation.unsqueeze(-1) * deviation.unsqueeze(-2)
         sparse = torch.where(kept | eye.bool(), covariance, 0.0)
-        lowest = torch.linalg.eigvalsh(sparse.detach())[:, :1, None]
-        return inverse_square_root(sparse + (self.eps - lowest).clamp_min(0) * eye)
+        before, after = (torch.linalg.eigvalsh(matrix)[:, :1, None] for matrix in (covariance, sparse))
+        return inverse_square_root(sparse + (before - after).clamp_min(0) * eye)

@@ -69,7 +69,7 @@ def test_norm_keeps_shape_and_type(name: str, shape: tuple[int, ...], dtype: tor
 
 
 @OURS
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [(6, 4), (4, 4, 2), (3, 4, 2, 2)])  # its cost grows with the square of the size
 @pytest.mark.parametrize("training", [True, False])
 def test_norm_gradcheck(name: str, shape: tuple[int, ...], training: bool) -> None:
     layer = make(name, shape[2:], dtype=torch.float64).train(training)
