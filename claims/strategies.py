@@ -61,7 +61,25 @@ def running(norm: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Shaped:
+    """What an input of a norm has: its shape, and the seed of all values."""
+
+    shape: tuple[int, ...]
+    seed: int
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return self.shape[1]
+
+    @property
+    def count(self) -> int:
+        """m, values per channel."""
+        return math.prod(self.shape) // self.channels
+
+
+@dataclass(frozen=True)
+class Batch(Shaped):
     """An input of batch norm and a layer for it, up to type and device.
 
     Attributes:
@@ -74,23 +92,11 @@ class Batch:
         constant: Whether the first channel is constant.
     """
 
-    shape: tuple[int, ...]
-    seed: int
     scale: float
     shift: float
     eps: float
     momentum: float | None
     constant: bool
-
-    @property
-    def channels(self) -> int:
-        """C."""
-        return self.shape[1]
-
-    @property
-    def count(self) -> int:
-        """m, values per channel."""
-        return math.prod(self.shape) // self.channels
 
     @property
     def over(self) -> list[int]:

@@ -21,13 +21,13 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from .strategies import log_uniform, logarithmic, normal, seeds
+from .strategies import Shaped, log_uniform, logarithmic, normal, seeds
 
 U = 2.0**-53
 
 
 @dataclass(frozen=True)
-class Mixed:
+class Mixed(Shaped):
     """A batch whose channels are correlated, in float64 on the CPU.
 
     Attributes:
@@ -38,21 +38,9 @@ class Mixed:
         eps: Of the layer, in units of the largest variance.
     """
 
-    shape: tuple[int, ...]
-    seed: int
     scale: float
     spread: float
     eps: float
-
-    @property
-    def channels(self) -> int:
-        """C."""
-        return self.shape[1]
-
-    @property
-    def count(self) -> int:
-        """m, values per channel."""
-        return math.prod(self.shape) // self.channels
 
     @property
     def absolute_eps(self) -> float:
