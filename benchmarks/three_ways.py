@@ -2,7 +2,8 @@
 
 Each way trains the statistical claims of a scale into a store of its own, which begins empty. Then every trial is compared
 with that of the local workers: how many values of its result are the same, to the five digits that are kept, and how far
-the furthest is. A search whose runs differ may go on to other trials.
+the others are. Training amplifies rounding, most where a rate is too high for a network. A search whose runs differ may
+go on to other trials.
 """
 
 import argparse
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,26 +33,23 @@ def train(store: Path, *options: str) -> float:
 
 def compare(one: Path, other: Path) -> str:
     """In how much two stores agree, in words."""
-    same, furthest, apart = 0, 0.0, Counter[str]()
     with Store(one) as ours, Store(other) as theirs:
         common = ours.keys() & theirs.keys()
         pairs = list(zip(ours.trials(common), theirs.trials(common), strict=True))
         alone = len(ours.keys() ^ theirs.keys())
-    values = 0
+    same, values, apart = 0, 0, []
     for a, b in pairs:
         before, after = dict(leaves(a.result)), dict(leaves(b.result))
+        different = [relative(value, after.get(name)) for name, value in before.items() if value != after.get(name)]
         values += len(before)
-        different = {
-            name: relative(value, after.get(name)) for name, value in before.items() if value != after.get(name)
-        }
         same += not different
-        apart.update(name.partition("[")[0] for name in different)
-        furthest = max([furthest, *different.values()])
-    return (
-        f"{same} of {len(pairs)} trials the same in all values, {alone} in one store alone; "
-        f"{sum(apart.values())} of {values} values differ, "
-        f"by {furthest:.1e} at most"
-    )
+        apart += different
+    words = f"{same} of {len(pairs)} trials the same in all values, {alone} in one store alone; "
+    words += f"{len(apart)} of {values} values differ"
+    if not apart:
+        return words
+    half, most = (sorted(apart)[int(share * (len(apart) - 1))] for share in (0.5, 0.95))
+    return f"{words}: half of those by {half:.0e} of the larger at most, 95 % by {most:.0e}"
 
 
 def main(scale: str, networks: int, selection: str) -> None:

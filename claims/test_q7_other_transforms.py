@@ -237,7 +237,7 @@ ACTIONS: dict[str, Any] = {
 
 @pytest.mark.claim(
     Property(
-        id="Q7.5[group]",
+        id="Q7.5[group, layer]",
         statement="Averaging statistics over a group's orbit is idempotent and self-adjoint; the layer is then equivariant to "
         "that group and to what maps its orbits to orbits, and with all translations it is batch norm.",
         place=PLACE,

@@ -13,7 +13,7 @@ from bnmodels.beginning import images_of
 from bnmodels.recipe import Recipe
 from bnmodels.together import form, train_together
 from bnmodels.training import train
-from tests.claims.recipes import manifest_recipes
+from tests.claims.recipes import draws, manifest_recipes
 
 from .samples import SMALL
 
@@ -65,6 +65,7 @@ def _small(recipe: Recipe) -> Recipe:
         test_images=10,
         precise_images=10,
         passes=1,
+        held_out=False,
         precise_epochs=(),
         training_accuracy=True,
         parameter_epochs=(1,),
@@ -85,9 +86,10 @@ def test_train_leaves_nothing_on_the_cpu(double: bool, recipe: Recipe, monkeypat
         monkeypatch.setattr(probes, "NO_DOUBLE", {"meta"})
     with Accelerator(double=double) as accelerator:
         alone = train(recipe, seed=0, horizon=1, device="meta")
-        together = train_together([recipe, replace(recipe, lr=1.0)], seeds=[0, 1], horizons=[1, 1], device="meta")
-    assert accelerator.seen > 1000
-    assert [history.horizon for history in (alone, *together)] == [1, 1, 1]
+        pair = [] if draws(recipe) else [recipe, replace(recipe, lr=1.0)]
+        together = train_together(pair, seeds=[0, 1], horizons=[1, 1], device="meta") if pair else []
+    assert accelerator.seen > 500
+    assert [history.horizon for history in (alone, *together)] == [1] * (1 + len(pair))
 
 
 def test_the_check_sees_a_tensor_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:

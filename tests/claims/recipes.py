@@ -6,10 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bnmodels.lenet import Architecture
+from bnmodels.lenet import Architecture, Dropping
 from bnmodels.plain import Plain
 from bnmodels.recipe import Recipe
 
+KINDS: dict[str, Any] = {"depth": Plain, "dropped": Dropping}
+"""Architectures other than the usual one, by a field that only they have."""
 MANIFEST = Path(__file__).parents[2] / "claims" / "manifest.json"
 
 
@@ -18,9 +20,14 @@ def manifest_recipes() -> list[Recipe]:
     return list(dict.fromkeys(_within(json.loads(MANIFEST.read_text())["claims"])))
 
 
+def draws(recipe: Recipe) -> bool:
+    """Whether its network draws while it trains, so that it cannot train in a stack."""
+    return isinstance(recipe.architecture, Dropping) or "random-mask" in getattr(recipe.architecture, "norms", ())
+
+
 def _within(value: Any) -> Iterator[Recipe]:
     if isinstance(value, dict) and value.get("class") == "Recipe":
-        of = Plain if "depth" in value["architecture"] else Architecture
+        of = next((kind for field, kind in KINDS.items() if field in value["architecture"]), Architecture)
         architecture = of(**_plain(value["architecture"]))
         known = {field.name for field in fields(Recipe)} - {"architecture"}
         yield Recipe(
