@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -162,16 +161,19 @@ def probe(network: Network, bench: Bench, *, precise: bool, training: bool = Fal
     precise_accuracy: float | None = accuracy_
     training_accuracy: float | None = None
     shift: Places = ()
-    twin = copy.deepcopy(network)  # forward passes in training mode move running statistics
+    twin: Network | None = copy.deepcopy(network)  # forward passes in training mode move running statistics
+    assert twin is not None
     places = _places(twin, bench)
     if precise:
         if network.architecture.normalised:
-            with suppress(NotFinite):  # what is not a number then counts as chance
+            try:
                 reestimate(twin, bench)
-            precise_accuracy = accuracy(twin.eval(), bench, bench.test_images, bench.test_labels)
+            except NotFinite:
+                twin = None
+            precise_accuracy = _accuracy(twin, bench, bench.test_images, bench.test_labels)
             shift = _shift(network, twin) if any(isinstance(layer, Dropout) for layer in network.modules()) else ()
         if training:
-            training_accuracy = accuracy(twin.eval(), bench, bench.precise_images, bench.precise_labels)
+            training_accuracy = _accuracy(twin, bench, bench.precise_images, bench.precise_labels)
     elif network.architecture.normalised:
         precise_accuracy = None
     gamma, beta = (_channels(network, name) if parameters else () for name in ("weight", "bias"))
@@ -189,8 +191,15 @@ def probe(network: Network, bench: Bench, *, precise: bool, training: bool = Fal
     )
 
 
-def _shift(network: Network, twin: Network) -> Places:
+def _accuracy(network: Network | None, bench: Bench, images: Tensor, labels: Tensor) -> float:
+    """In eval mode; chance where there is no network, as its statistics could not be estimated."""
+    return CHANCE if network is None else accuracy(network.eval(), bench, images, labels)
+
+
+def _shift(network: Network, twin: Network | None) -> Places:
     """How far the running variances are from those of a twin that estimated them with nothing dropped."""
+    if twin is None:
+        return (None,) * len(network.norms)
     shifts = []
     for norm, again in zip(network.norms, twin.norms, strict=True):
         var, fresh = (getattr(each, "running_var", None) for each in (norm, again))

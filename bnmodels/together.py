@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812  # its usual name
 
 from bnmodels.beginning import images_of, network_of, order_of
 from bnmodels.course import Course
+from bnmodels.dropout import Dropout
 from bnmodels.history import History
 from bnmodels.lenet import Architecture
 from bnmodels.probes import Bench, widest
@@ -74,7 +75,8 @@ def train_together(
         compiled: Whether a step goes through `torch.compile`.
 
     Returns:
-        The histories, in order. They are those of `train` up to rounding, which training may amplify.
+        The histories, in order. They are those of `train` up to rounding, which training may amplify. Where a norm refuses a
+        network's input as not finite, which nothing can be asked of in a stack, its running statistics may then not be finite.
 
     Raises:
         ValueError: As `train`; or recipes of different forms, or not as many seeds and horizons as recipes.
@@ -121,11 +123,13 @@ def at_once(recipe: Recipe, device: str) -> int:
     """
     common = form(recipe)
     network = network_of(common, 0).to("meta").train()
+    if any(isinstance(layer, Dropout) for layer in network.modules()):
+        return 1  # what it draws cannot be drawn in a stack
     pixels = torch.empty((min(common.batch_size, common.train_images), 1, 28, 28), dtype=network.dtype, device="meta")
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        kept[id(tensor.untyped_storage())] = tensor.untyped_storage().nbytes()
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from pytest_claims.options import DEFAULT_REPORT, DEFAULT_STORE
 from pytest_claims.publishing import publish
 from pytest_claims.report import EvidenceError, compare, load, write
 from pytest_claims.report.files import EVIDENCE, PAGE, encoded
-from pytest_claims.store import Store, Stored, StoreError
+from pytest_claims.store import Store, Stored, StoreError, duplicate
 from pytest_claims.writing import NotWritten, replace_file
 
 REFUSALS = (ArchiveError, ClusterError, EvidenceError, FormatError, NotWritten, StoreError)
@@ -191,7 +192,7 @@ def _import(given: argparse.Namespace) -> list[str]:
 def _read(path: Path) -> list[Stored]:
     """The trials of an archive or of another store."""
     if path.exists() and path.read_bytes()[:16] == b"SQLite format 3\0":
-        with Store(path) as other:
+        with tempfile.TemporaryDirectory() as directory, Store(duplicate(path, Path(directory))) as other:
             return list(other.trials())
     return Archive.open(path).read()
 

@@ -235,7 +235,7 @@ class _Gathering:
                 court.watch.gathered()
 
     def _train(self, trials: Sequence[Trial], executor: Executor) -> None:
-        ordered = order(trials, [self._cost(trial) for trial in trials], executor.workers)
+        ordered = order(trials, [self._cost(trial) for trial in trials], 1 if executor.together else executor.workers)
         queue = [(trial, 1) for trial in reversed(ordered)]
         running: dict[Future[Finished], tuple[Trial, int]] = {}
         while queue or running:
@@ -272,7 +272,8 @@ class _Gathering:
         self.court.trained += 1
         self.court.peak_memory = max(self.court.peak_memory, finished.worker.get("peak_memory") or 0)
         if cost := self._cost(trial):
-            name = kind(self.court.study, trial.recipe, together="together" in finished.worker)
+            together = self.executor is not None and self.executor.together
+            name = kind(self.court.study, trial.recipe, together=together)
             self.court.store.put_rate(name, finished.seconds / cost)
 
     def _warn(self, trial: Trial, message: str) -> None:

@@ -41,7 +41,7 @@ def expected_seconds(
     """
     kinds = {trial.key: kind(study, trial.recipe, together=executor.together) for trial in todo.trials}
     rates = {name: store.rates(name) for name in set(kinds.values())}
-    known = {name: statistics.median(found) for name, found in rates.items() if found} | dict(measured or {})
+    known = {name: statistics.fmean(found) for name, found in rates.items() if found} | dict(measured or {})
     if not known:
         return None
     otherwise = statistics.median(known.values())
@@ -56,9 +56,10 @@ def expected_seconds(
 def measure(todo: Batch, study: Study, store: Store, executor: Executor) -> dict[str, float]:
     """Seconds a unit of cost of the kinds that have few timings, each from one short trial on the executor's workers.
 
-    The kinds of which there is most to do come first.
+    The kinds of which there is most to do come first. Nothing is measured for trials that train together: what one takes in a
+    group shows only in a group, so that only stored timings tell.
     """
-    if study.short is None:
+    if study.short is None or executor.together:
         return {}
     work: dict[str, float] = defaultdict(float)
     recipes = {}
@@ -71,7 +72,7 @@ def measure(todo: Batch, study: Study, store: Store, executor: Executor) -> dict
     if not trials:
         return {}
     _finish(
-        executor, {str(n): next(iter(trials.values())) for n in range(min(executor.workers, 64))}, study
+        executor, {str(n): next(iter(trials.values())) for n in range(executor.workers)}, study
     )  # first steps are slow
     return _finish(executor, trials, study, patience=PATIENCE)
 

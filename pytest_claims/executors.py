@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -206,7 +206,17 @@ def _start_worker(preload: tuple[str, ...], memory: int) -> None:
     if memory and sys.platform == "linux":  # elsewhere there is no such limit, or it is not kept
         import resource  # noqa: PLC0415  # not on Windows
 
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        # what is mapped already, most of it shared with the process that this one was forked from, is no trial's
+        limit = memory + _mapped()
+        with suppress(ValueError, OSError):  # a bound that may not be set is none
+            resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def _mapped() -> int:
+    """Bytes of private data that this process has mapped, as the limit counts them."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData")), 0)
 
 
 def _physical_memory() -> int:

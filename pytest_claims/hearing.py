@@ -107,7 +107,7 @@ class Hearing:
                 measured = measure(todo, study, store, executor)
                 seconds = court.expected_seconds(todo, executor, measured=measured)
             finally:
-                executor.close()
+                executor.close(cancel=True)
             return wanted(todo, seconds, unit=study.cost_unit)
 
     def hear(self, selected: Sequence[Statistical]) -> dict[str, Verdict]:

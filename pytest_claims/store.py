@@ -135,10 +135,12 @@ class Store:
             for schema in SCHEMAS[version:]:
                 for statement in filter(str.strip, schema.split(";")):
                     self._db.execute(statement)
-            self._db.execute(f"PRAGMA application_id = {APPLICATION}")
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            if version < VERSION:
+                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite itself takes some back, as on a full disk
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
@@ -326,6 +328,24 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def duplicate(path: Path, directory: Path) -> Path:
+    """A copy of a store, so that one of an older schema is read and stays as it is.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    copy = directory / path.name
+    try:
+        with (
+            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path}: {error}; name a readable store or archive") from error
+    return copy
 
 
 def _row(trial: Stored) -> tuple[Any, ...]:

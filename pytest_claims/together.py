@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from pytest_claims.executors import Finished, this_worker, train_into
-from pytest_claims.trial import Grouped, Study, Trial
+from pytest_claims.trial import Grouped, Run, Study, Trial
 
 
 class Together:
@@ -54,6 +54,7 @@ class Together:
             return
         trials = [trial for trial, _ in group]
         start = time.perf_counter()
+        runs: Sequence[Run] | None
         try:
             runs = self.grouped.train(
                 [trial.recipe for trial in trials],
@@ -62,6 +63,8 @@ class Together:
                 device=self.study.device,
             )
         except Exception:  # whatever training raises; its halves may fit, and single trials say which of them it is
+            runs = None
+        if runs is None:  # and here, where the failed attempt's tensors are let go
             half = len(group) // 2
             self._train(group[:half])
             self._train(group[half:])

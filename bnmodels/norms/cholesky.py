@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from bnmodels.norms.covariance import Blocks, Whitening
+from bnmodels.norms.running import NotFinite
 
 
 class CholeskyWhitening(Whitening):
@@ -28,5 +29,24 @@ class CholeskyWhitening(Whitening):
     def matrix(self, covariance: Blocks) -> Blocks:
         """The inverse of the factor."""
         eye = torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
-        inverse: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(covariance), eye, upper=False)
+        factor, failed = torch.linalg.cholesky_ex(covariance)
+        check_definite(failed, covariance)
+        inverse: Tensor = torch.linalg.solve_triangular(factor, eye, upper=False)
         return inverse
+
+
+def check_definite(failed: Tensor, covariance: Blocks) -> None:
+    """Refuse what has no factor.
+
+    Raises:
+        NotFinite: Rounding has made a covariance indefinite: its condition is beyond the type's precision.
+    """
+    try:
+        bad = bool(failed.any())
+    except RuntimeError:  # a batched tensor has no single truth, one of the meta device none
+        return
+    if bad:
+        raise NotFinite(
+            f"a covariance of shape {tuple(covariance.shape)} in {covariance.dtype} is not positive definite up to rounding: "
+            "raise eps, or use float64"
+        )

@@ -22,8 +22,8 @@ class Whitening(Running):
         num_features: Channels, C.
         groups: Blocks; they divide the channels.
         shrinkage: How far the covariance is moved towards its mean variance times the identity, in [0, 1]; `auto` is the oracle
-            approximating shrinkage (`oas`) where a block has no fewer channels than the batch has values per channel, less
-            one, so that its covariance has no inverse, and 0 elsewhere.
+            approximating shrinkage (`oas`) where a block has more channels than the batch has values per channel, less one, so
+            that its covariance has no inverse, and 0 elsewhere.
         options: As `Running` takes them.
 
     Raises:
@@ -109,9 +109,15 @@ def _trace(matrices: Tensor) -> Tensor:
     return matrices.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-def inverse_square_root(matrix: Blocks) -> Blocks:
-    """Of symmetric positive definite matrices; differentiable as often as one likes, equal eigenvalues included."""
-    root: Tensor = _SquareRoot.apply(matrix)
+def inverse_square_root(matrix: Blocks, least: float | Tensor) -> Blocks:
+    """Of symmetric positive definite matrices; differentiable as often as one likes, equal eigenvalues included.
+
+    Args:
+        matrix: Their eigenvalues are at least `least`, but for rounding, which may make them anything where the largest is far
+            above; what is below is taken for it, and so is what is below the rounding error of the largest.
+        least: Such as the eps on their diagonals; of shape `(groups, 1)`, or a number.
+    """
+    root: Tensor = _SquareRoot.apply(matrix, torch.as_tensor(least, dtype=matrix.dtype, device=matrix.device))
     inverse: Tensor = torch.linalg.inv(root)
     return inverse
 
@@ -122,9 +128,11 @@ class _SquareRoot(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(a: Tensor) -> Tensor:
+    def forward(a: Tensor, least: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(a)
-        root: Tensor = (vectors * values.clamp_min(0).sqrt().unsqueeze(-2)) @ vectors.mT
+        # and no smaller than what rounding may have made of nothing
+        least = torch.maximum(least, values[..., -1:] * (a.shape[-1] * torch.finfo(a.dtype).eps))
+        root: Tensor = (vectors * torch.maximum(values, least).sqrt().unsqueeze(-2)) @ vectors.mT
         return root
 
     @staticmethod
@@ -132,10 +140,9 @@ class _SquareRoot(torch.autograd.Function):
         ctx.save_for_backward(output)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (root,) = ctx.saved_tensors
-        gradient: Tensor = _Sylvester.apply(root, gradients[0])
-        return gradient
+        return _Sylvester.apply(root, gradients[0]), None
 
 
 class _Sylvester(torch.autograd.Function):

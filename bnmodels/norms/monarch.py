@@ -67,6 +67,7 @@ class MonarchWhitening(Running):
             rows = grid @ grid.mT / count
             grid = self._whitened(grid, rows).transpose(0, 1)
             columns = grid @ grid.mT / count
+            check_finite(columns, "the covariance")
             if self.training:
                 unbiased = count / (count - 1)
                 self.track(self.momentum, mean=mean, rows=rows * unbiased, columns=columns)
@@ -80,4 +81,4 @@ class MonarchWhitening(Running):
     def _whitened(self, blocks: Tensor, covariance: Blocks) -> Tensor:
         check_finite(covariance, "the covariance")  # squares overflow before their values do
         eye = torch.eye(covariance.shape[-1], dtype=blocks.dtype, device=blocks.device)
-        return inverse_square_root(covariance + self.eps * eye) @ blocks
+        return inverse_square_root(covariance + self.eps * eye, self.eps) @ blocks

@@ -92,7 +92,7 @@ class PIT(Running):
         return self.scaled_and_shifted(by_image(y, x))
 
     def _distribution(self, rows: Tensor, quantiles: Tensor) -> Tensor:
-        """F of each value, ramp by ramp, which needs no more memory than the values do."""
+        """F of each value, ramp by ramp; training keeps each ramp for its gradient, 2 K times the values."""
         low, high = quantiles[:, :-1], quantiles[:, 1:]
         least = self.floor * (quantiles[:, -1:] - quantiles[:, :1]) + self.eps
         middles, slopes = (low + high) / 2, 1 / torch.maximum(high - low, least)

@@ -43,4 +43,4 @@ class ThresholdedWhitening(Whitening):
         kept = covariance.abs() > self.threshold * deviation.unsqueeze(-1) * deviation.unsqueeze(-2)
         sparse = torch.where(kept | eye.bool(), covariance, 0.0)
         before, after = (torch.linalg.eigvalsh(matrix)[:, :1, None] for matrix in (covariance, sparse))
-        return inverse_square_root(sparse + (before - after).clamp_min(0) * eye)
+        return inverse_square_root(sparse + (before - after).clamp_min(0) * eye, self.eps)

@@ -39,7 +39,8 @@ class ZCA(Whitening):
     def matrix(self, covariance: Blocks) -> Blocks:
         """The inverse square root."""
         if not self.correlation:
-            return inverse_square_root(covariance)
+            return inverse_square_root(covariance, self.eps)
         deviation = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         correlation = covariance / (deviation.unsqueeze(-1) * deviation.unsqueeze(-2))
-        return torch.div(inverse_square_root(correlation), deviation.unsqueeze(-2))
+        least = self.eps / deviation.detach().square().amax(-1, keepdim=True)
+        return torch.div(inverse_square_root(correlation, least), deviation.unsqueeze(-2))

@@ -59,7 +59,9 @@ def test_inverse_square_root_is_that_of_numpy(seed: int, channels: int, eps: flo
     sigma = sigma_of(x) + eps * torch.eye(channels, dtype=torch.float64)
     values, vectors = np.linalg.eigh(sigma.numpy())
     expected = (vectors / np.sqrt(values)) @ vectors.T
-    assert np.abs(inverse_square_root(sigma[None])[0].numpy() - expected).max() <= bound(x) * np.abs(expected).max()
+    assert (
+        np.abs(inverse_square_root(sigma[None], eps)[0].numpy() - expected).max() <= bound(x) * np.abs(expected).max()
+    )
 
 
 @given(seed=SEEDS, channels=st.integers(1, 6))

@@ -306,3 +306,23 @@ def test_norm_compiles(name: str) -> None:
 def test_layers_refuse(make_it: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_it()
+
+
+@pytest.mark.parametrize("name", ["zca", "zca-cor", "block-2", "monarch", "threshold", "circulant"])
+def test_norm_survives_a_condition_beyond_its_precision(name: str) -> None:
+    """In float32, one direction 10^4 times as large as the others: rounding must not pass for variance, nor be blown up."""
+    x = values((200, 4)) + 1e4 * values((200, 1), seed=1)
+    wide = make(name, affine=False, dtype=torch.float64)(x)
+    leaf = x.float().requires_grad_()
+    y = make(name, affine=False, dtype=torch.float32)(leaf)
+    (gradient,) = torch.autograd.grad((y * values((200, 4), seed=2).float()).sum(), leaf)
+    # what is lost is lost, but no direction comes out larger than sqrt(m), which no whitened value exceeds
+    assert float(y.detach().abs().max()) <= 200**0.5 + 1
+    assert gradient.isfinite().all()
+    assert float(wide.abs().max()) <= 200**0.5
+
+
+def test_cholesky_refuses_a_condition_beyond_its_precision() -> None:
+    x = (values((200, 4)) * 1e-6 + 1e4 * values((200, 1), seed=1)).float()
+    with pytest.raises(NotFinite, match="not positive definite up to rounding: raise eps"):
+        make("cholesky", eps=1e-9)(x)

@@ -311,7 +311,7 @@ def test_next_batch_later_look(room: Room) -> None:
 def test_expected_seconds(room: Room) -> None:
     """From what such trials took before, without a look at how long ago."""
     court = room.court(gain("Q1"))
-    for rate in (1.0, 2.0, 60.0):
+    for rate in (1.0, 2.0, 3.0):
         room.store.put_rate(kind(court.study, Recipe(), together=False), rate)
     assert court.expected_seconds(court.next_batch(), InProcess(court.study)) == pytest.approx(2.0 * 16 * 3)
 

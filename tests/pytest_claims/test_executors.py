@@ -80,7 +80,7 @@ def test_raises(pool: LocalProcesses, study: Study, where: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to its memory")
 def test_memory_is_bounded(study: Study) -> None:
     """A trial that wants more than its worker's share fails at once, and the worker goes on."""
-    executor = LocalProcesses(study, 2, memory=2**30)
+    executor = LocalProcesses(study, 2, memory=2**28)
     try:
         first, bad, *rest = results(executor, trials(study, Recipe(fault="memory", faulty=(1,))))
     finally:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import pytest_claims.store as store_module
+from pytest_claims.__main__ import main
 from pytest_claims.store import APPLICATION, VERSION, Store, StoreError
 from pytest_claims.trial import Json, Trial, describe
 from tests.pytest_claims.toy import Recipe, study
@@ -261,6 +262,17 @@ def test_store_older_schema(tmp_path: Path) -> None:
         put(store, trial(2))
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_store_older_schema_is_imported_and_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever wrote it may still use it."""
+    path = tmp_path / "old.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript(f"{FIRST_SCHEMA} PRAGMA application_id = {APPLICATION};")
+    assert main(["store", "import", "--store", str(tmp_path / "new.sqlite"), str(path)]) == 0
+    assert "0 new" in capsys.readouterr().out
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_store_upgrade_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
