@@ -1,0 +1,100 @@
+"""What each layer costs that can stand where batch norm stands: `python -m benchmarks.norm_layers`.
+
+A step of LeNet with the layer at all four places, as a ratio to one with batch norm, timed in turn, one thread; what its
+backward pass keeps, as a ratio to batch norm's; and how its time grows with the channels, forward and backward on 256
+images without positions, as the exponent of a line through log time on log channels from 64 on, with a 95 % interval.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  # its usual name
+
+from bnmodels.lenet import Architecture, build
+from bnmodels.norms import LAYERS
+
+BATCH = 128
+IMAGES = 256
+CHANNELS = (8, 16, 32, 64, 128, 256, 512, 1024)
+FITTED = 64
+
+
+def step_of(name: str) -> Callable[[], None]:
+    """A forward and a backward pass of LeNet."""
+    network = build(Architecture(norms=(name,) * 4, group_size=32 if name == "ghost" else None), seed=0)
+    draw = torch.Generator().manual_seed(0)
+    images, labels = torch.rand(BATCH, 1, 28, 28, generator=draw), torch.randint(10, (BATCH,), generator=draw)
+
+    def step() -> None:
+        network.zero_grad()
+        F.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
+
+    step()
+    return step
+
+
+def seconds(call: Callable[[], None]) -> float:
+    """Of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def kept(name: str) -> int:
+    """Bytes that the backward pass of a step keeps."""
+    network: Any = build(Architecture(norms=(name,) * 4, group_size=32 if name == "ghost" else None), seed=0)
+    found: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        found[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(torch.rand(BATCH, 1, 28, 28))
+    return sum(found.values())
+
+
+def exponent(name: str, rounds: int) -> tuple[float, float]:
+    """Slope of log time on log channels, and half its interval's width."""
+    sizes, times = [], []
+    most = 256 if name == "cone-monotone" else max(CHANNELS)  # its C^2 numbers an image would take gigabytes
+    for channels in (c for c in CHANNELS if FITTED <= c <= most):
+        layer = LAYERS[name][0](channels, **({"group_size": 32} if name == "ghost" else {}))
+        x = torch.randn(IMAGES, channels, generator=torch.Generator().manual_seed(channels), requires_grad=True)
+
+        def both(layer: Any = layer, x: Tensor = x) -> None:
+            layer(x).sum().backward()
+
+        both()
+        sizes.append(np.log(channels))
+        times.append(np.log(min(seconds(both) for _ in range(rounds))))
+    line = stats.linregress(sizes, times)
+    return float(line.slope), float(line.stderr * stats.t.ppf(0.975, len(sizes) - 2))
+
+
+def main(rounds: int, names: list[str]) -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    base, memory = step_of("batch"), kept("batch")
+    print(f"{'layer':20} {'step / BN':>22} {'kept / BN':>10} {'time ~ C^':>16}")
+    for name in names:
+        step = step_of(name)
+        ratios = [seconds(step) / seconds(base) for _ in range(rounds)]
+        span = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        slope = "{:.2f} +- {:.2f}".format(*exponent(name, 3))
+        print(f"{name:20} {span:>22} {kept(name) / memory:10.2f} {slope:>16}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("names", nargs="*", default=list(LAYERS))
+    given = parser.parse_args()
+    main(given.rounds, given.names)
