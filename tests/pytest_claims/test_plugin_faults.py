@@ -151,6 +151,7 @@ def test_killed_over_and_over(pytester: pytest.Pytester) -> None:
             process.communicate(timeout=20)
         now = len(project.stored(at))
         assert now >= kept, "a finished trial was lost"
+        print(f"kill {life + 1}: {now} trials stored, {now - kept} of them new")  # for `-rP`
         kept = now
     assert 0 < kept < 8 * (len(gains) + 1)
     code, output = project.call(at, "--claims-workers=2")
