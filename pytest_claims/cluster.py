@@ -64,8 +64,15 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """Threads of all workers that are there now."""
-        return max(1, int(sum(self._client.nthreads().values())))
+        """Threads of all workers that are there now.
+
+        Raises:
+            ClusterError: The scheduler is gone.
+        """
+        try:
+            return max(1, int(sum(self._client.nthreads().values())))
+        except Exception as error:  # dask raises whatever its connection met
+            raise ClusterError(_gone(error)) from error
 
     def submit(self, trial: Trial) -> "Future[Finished]":
         """Hand the trial to the scheduler.

@@ -34,7 +34,7 @@ NUDGE = 2.0**-40
 
 
 def _forms() -> dict[Recipe, list[Recipe]]:
-    """All recipes of the manifest on a few steps, in float64 so that only rounding is small, by form, and at another rate."""
+    """All recipes of the manifest on a few steps, in float64 so that only rounding is small; each form at two rates."""
     groups: dict[Recipe, list[Recipe]] = defaultdict(list)
     for recipe in itertools.filterfalse(draws, manifest_recipes()):
         images = int((2.5 if recipe.batch_size <= 128 else 1.25) * recipe.batch_size)
@@ -43,7 +43,7 @@ def _forms() -> dict[Recipe, list[Recipe]]:
             small, held_out=False, precise_epochs=(), parameter_epochs=(), flatness_epochs=(), noise_epochs=()
         )
         group = groups[form(small)]
-        group += [one for one in (small, replace(small, lr=0.25)) if one not in group]
+        group += [one for one in (small, replace(small, lr=0.25))[: 1 if group else 2] if one not in group]
     return groups
 
 

@@ -167,6 +167,25 @@ def test_scheduler_gone(pytester: pytest.Pytester, tmp_path: Path) -> None:
     assert len(project.stored(at)) == 16
 
 
+def test_scheduler_gone_at_any_call(study: Study, tmp_path: Path) -> None:
+    """Whatever is asked of it next says so in one line."""
+    where = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "pytest_claims", "cluster", "--workers", "1", "--file", str(where)]
+    paths = os.environ | {"PYTHONPATH": str(project.ROOT)}
+    with subprocess.Popen(command, env=paths, stdout=subprocess.PIPE, text=True, start_new_session=True) as served:
+        assert served.stdout is not None
+        served.stdout.readline()
+        executor = Cluster(study, file=where)
+        os.killpg(served.pid, signal.SIGKILL)
+    try:
+        with pytest.raises(ClusterError, match="the scheduler is gone"):
+            for _ in range(200):  # until the connection is known to be lost
+                assert executor.workers >= 1
+                time.sleep(0.05)
+    finally:
+        executor.close(cancel=True)
+
+
 def test_failed_trial_is_no_cluster_error() -> None:
     """What the court repeats is a trial that failed, and not a scheduler that is gone."""
     assert not issubclass(ClusterError, TrialFailed)

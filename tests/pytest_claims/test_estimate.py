@@ -62,6 +62,8 @@ def test_expected_is_not_below_the_longest_trial(study: Study, store: Store) -> 
     store.put_rate(kind(study, Recipe(), together=False), 1.0)
     executor = LocalProcesses(study, 4)
     try:
+        for future in [executor.submit(trial) for trial in wanted(study, 0.0, seeds=8).trials]:
+            future.result()  # all workers are up, and can be sent home
         one, many = (expected_seconds(wanted(study, 0.0, seeds=n), study, store, executor) for n in (1, 8))
     finally:
         executor.close()

@@ -18,7 +18,15 @@ def todo(*, stored: int = 1) -> Batch:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "0 s"), (99, "99 s"), (100, "2 min"), (90 * 60, "90 min"), (6000, "1.7 h"), (36_000, "10.0 h")],
+    [
+        (0.2, "0 s"),
+        (99, "99 s"),
+        (100, "1.7 min"),
+        (600, "10 min"),
+        (90 * 60, "90 min"),
+        (6000, "1.7 h"),
+        (36_000, "10.0 h"),
+    ],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
@@ -26,7 +34,7 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_wanted() -> None:
     assert wanted(todo(), 300.0, unit="epochs") == (
-        "claims: 4 runs wanted, 3 of them distinct (6.0 of 8.0 epochs); 1 stored, 2 to train (4.0 epochs, about 5 min)"
+        "claims: 4 runs wanted, 3 of them distinct (6.0 of 8.0 epochs); 1 stored, 2 to train (4.0 epochs, about 5.0 min)"
     )
 
 
@@ -71,4 +79,4 @@ def test_bar_gathered_without_planned() -> None:
 
 def test_trained() -> None:
     assert trained(24, 61.2, 412_300_000) == "claims: 24 trials trained in 61 s; the largest process held 412 MB"
-    assert trained(1, 120.0, 0) == "claims: 1 trials trained in 2 min"
+    assert trained(1, 120.0, 0) == "claims: 1 trials trained in 2.0 min"
