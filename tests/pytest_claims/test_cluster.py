@@ -177,11 +177,15 @@ def test_scheduler_gone_at_any_call(study: Study, tmp_path: Path) -> None:
         served.stdout.readline()
         executor = Cluster(study, file=where)
         os.killpg(served.pid, signal.SIGKILL)
+
+    def ask() -> None:
+        for _ in range(200):  # until the connection is known to be lost
+            assert executor.workers >= 1
+            time.sleep(0.05)
+
     try:
         with pytest.raises(ClusterError, match="the scheduler is gone"):
-            for _ in range(200):  # until the connection is known to be lost
-                assert executor.workers >= 1
-                time.sleep(0.05)
+            ask()
     finally:
         executor.close(cancel=True)
 
