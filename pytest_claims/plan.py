@@ -80,12 +80,12 @@ def _tuned(
 ) -> tuple[Arm | None, SeedPlan]:
     """The arm at its best setting, None while the search goes on, and the search's trials.
 
-    A scale that judges nothing tunes by one seed: enough to show that it works.
+    A scale that judges nothing tries the first setting with one seed: enough to show that it works.
     """
     trials: dict[str, Trial] = {}
     runs: dict[str, Run] = {}
     scores: dict[float, list[float]] = {}
-    while wanted := arm.wanted(scores):
+    while (wanted := arm.wanted(scores)) and (scale.judged or not scores):
         for setting in wanted:
             recipe = scale.prepare(arm.candidate(setting))
             for seed in arm.seeds if scale.judged else arm.seeds[:1]:
