@@ -39,49 +39,44 @@ def behaviour(*names: str) -> dict[str, Also]:
     }
 
 
-def size(*, small: bool) -> str:
-    """Of the training set, for an id."""
-    return f"{'2,000' if small else '60,000'} images"
-
-
-def replaces(*, small: bool) -> Superiority:
-    """Q6.1 on one size of the training set."""
-    worse = (1.0 if small else 0.3) * PP
+def ahead_by(id_: str, statement: str, one: str, other: str, *, small: bool, side: int, measure: str) -> Superiority:
+    """The claim that one arm ends ahead of another, by more than the unit (`side` 1), or by more than minus it (-1)."""
+    unit = (1.0 if small else 0.3) * PP
     return Superiority(
-        id=f"Q6.1[{size(small=small)}]",
-        statement="Batch norm replaces dropout: BNLeNet without dropout is no worse than LeNet with dropout.",
+        id=f"{id_}[{'2,000' if small else '60,000'} images]",
+        statement=statement,
         place=PLACE,
-        arms=tuned_six("BN", "dropout", small=small),
+        arms=tuned_six(one, other, small=small),
         horizon=LENGTH,
         why_not=WHY_NOT,
-        effect=partial(ahead, "BN", "dropout"),
-        delta=-worse,
-        unit=worse,
-        measure=f"{P_END}, BN minus dropout behind both hidden linear layers",
+        effect=partial(ahead, one, other),
+        delta=side * unit,
+        unit=unit,
+        measure=f"{P_END}, {measure}",
         scaling=100,
-        also=behaviour("BN", "dropout"),
+        also=behaviour("BN", other if one == "BN" else one),
         notes=NOTES,
     )
 
 
-def adds(*, small: bool) -> Superiority:
-    """Q6.2 on one size of the training set."""
-    better = (1.0 if small else 0.3) * PP
-    return Superiority(
-        id=f"Q6.2[{size(small=small)}]",
-        statement="Dropout behind the last batch norm still adds to it.",
-        place=PLACE,
-        arms=tuned_six("BN", "both", small=small),
-        horizon=LENGTH,
-        why_not=WHY_NOT,
-        effect=partial(ahead, "both", "BN"),
-        delta=better,
-        unit=better,
-        measure=f"{P_END}, both minus BN",
-        scaling=100,
-        also=behaviour("BN", "both"),
-        notes=NOTES,
-    )
+replaces = partial(
+    ahead_by,
+    "Q6.1",
+    "Batch norm replaces dropout: BNLeNet without dropout is no worse than LeNet with dropout.",
+    "BN",
+    "dropout",
+    side=-1,
+    measure="BN minus dropout behind both hidden linear layers",
+)
+adds = partial(
+    ahead_by,
+    "Q6.2",
+    "Dropout behind the last batch norm still adds to it.",
+    "both",
+    "BN",
+    side=1,
+    measure="both minus BN",
+)
 
 
 @pytest.mark.claim(replaces(small=False))
