@@ -4,10 +4,11 @@ import math
 from collections.abc import Collection
 from dataclasses import replace
 
+from bnmodels.correlation import correlation
 from bnmodels.history import LAST_STEPS, History, blocks
 from bnmodels.noise import batch_noise
 from bnmodels.probes import Bench, Network, Probe, probe, short
-from bnmodels.recipe import Recipe
+from bnmodels.recipe import Correlated, Recipe
 from bnmodels.sharpness import flatness
 
 BLOW_UP_STEPS = 100
@@ -63,6 +64,8 @@ class Course:
             measured = replace(measured, flatness=flatness(network, self.bench, seed=self.seed))
         if not set(epochs).isdisjoint(recipe.noise_epochs):
             measured = replace(measured, noise=batch_noise(network, self.bench, seed=self.seed))
+        if isinstance(recipe, Correlated) and not set(epochs).isdisjoint(recipe.correlation_epochs):
+            measured = replace(measured, correlation=correlation(network, self.bench))
         return measured
 
     @property

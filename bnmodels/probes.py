@@ -88,6 +88,7 @@ class Probe:
         shift: Of a network with dropout, where P was measured: at each place log2 of the running variance over that with
             nothing dropped, mean over channels; None where there is no norm. Empty for other networks.
         noise: Spread of batch statistics by batch size (`batch_noise`). None where it was not measured, or is not finite.
+        correlation: How much channels correlate at each place (`correlation`); empty where it was not measured.
     """
 
     accuracy: float
@@ -102,6 +103,7 @@ class Probe:
     flatness: tuple[float, float] | None = None
     noise: dict[str, PerPlace] | None = None
     shift: Places = ()
+    correlation: Places = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Probe":

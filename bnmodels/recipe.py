@@ -1,7 +1,7 @@
 """Everything about a training run but its seed, device and length."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import torch
 
@@ -65,7 +65,7 @@ class Recipe:
         for name in ("train_images", "test_images", "precise_images", "passes", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: at least 1")
-        for name in ("precise_epochs", "parameter_epochs", "flatness_epochs", "noise_epochs"):
+        for name in (each.name for each in fields(self) if each.name.endswith("_epochs")):
             if any(epoch < 1 for epoch in getattr(self, name)):
                 raise ValueError(f"{name}={getattr(self, name)}: epochs count from 1")
         if not (math.isfinite(self.lr) and self.lr > 0):
@@ -102,3 +102,14 @@ class Recipe:
     def precise_after(self, epoch: int) -> bool:
         """Whether statistics are re-estimated after an epoch."""
         return not self.precise_epochs or epoch in self.precise_epochs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correlated(Recipe):
+    """A recipe that also measures how channels correlate.
+
+    Attributes:
+        correlation_epochs: After which epochs.
+    """
+
+    correlation_epochs: tuple[int, ...] = ()

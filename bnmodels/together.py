@@ -6,7 +6,7 @@ launch works for all networks. What they train on, from and with stays each one'
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,7 @@ def form(recipe: Recipe) -> Recipe:
         architecture = replace(
             architecture, conv_bias=True, linear_bias=True, affine=True, freeze_gamma=False, freeze_beta=False
         )
-    measured: dict[str, Any] = dict.fromkeys(
-        ("precise_epochs", "parameter_epochs", "flatness_epochs", "noise_epochs"), ()
-    )
+    measured: dict[str, Any] = {field.name: () for field in fields(recipe) if field.name.endswith("_epochs")}
     return replace(
         recipe,
         architecture=architecture,

@@ -7,12 +7,13 @@ import torch
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
 from bnmodels.beginning import images_of, network_of, order_of
+from bnmodels.correlation import IMAGES
 from bnmodels.course import Course
 from bnmodels.history import History
 from bnmodels.noise import BATCHES, draws
 from bnmodels.norms.running import NotFinite
 from bnmodels.probes import mean_square
-from bnmodels.recipe import Recipe
+from bnmodels.recipe import Correlated, Recipe
 
 TRAINING_VERSION = 2
 """Raised by hand when training changes meaning: every stored trial is then trained again."""
@@ -34,6 +35,8 @@ def cost(recipe: Recipe, horizon: int) -> float:
         if recipe.precise_after(epoch) and recipe.training_accuracy:
             evaluated += precise
     evaluated += SHAKEN * sum(epoch <= horizon for epoch in recipe.flatness_epochs)
+    if isinstance(recipe, Correlated):
+        evaluated += IMAGES * sum(epoch <= horizon for epoch in recipe.correlation_epochs)
     evaluated += draws(precise) * sum(BATCHES) * sum(epoch <= horizon for epoch in recipe.noise_epochs)
     return (trained + evaluated / 3) / NETWORK_EPOCH
 

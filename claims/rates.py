@@ -1,7 +1,7 @@
 """Learning rates that are searched for: the largest stable one, and an arm's own best."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields
 from typing import Any
 
 from bnmodels.recipe import Recipe
@@ -32,17 +32,20 @@ def own_best(recipe: Callable[..., Recipe], *, epochs: int = TUNING_EPOCHS) -> T
     """
 
     def candidate(rate: float) -> Recipe:
-        unmeasured: dict[str, Any] = {"flatness_epochs": (), "noise_epochs": (), "parameter_epochs": ()}
         judges = recipe(lr=rate)
-        return replace(
-            judges,
-            train_images=min(judges.train_images, 60_000 - HELD_OUT),
-            training_accuracy=False,
-            test_images=HELD_OUT,
-            held_out=True,
-            precise_epochs=tuple(sorted({TUNING_EPOCHS, epochs})),
-            **unmeasured,
-        )
+        # a plain recipe, whatever else the arm measures: so equal arms of two claims are tuned once
+        trained = {field.name: getattr(judges, field.name) for field in fields(Recipe)}
+        tuned: dict[str, Any] = {
+            "train_images": min(judges.train_images, 60_000 - HELD_OUT),
+            "training_accuracy": False,
+            "test_images": HELD_OUT,
+            "held_out": True,
+            "precise_epochs": tuple(sorted({TUNING_EPOCHS, epochs})),
+            "flatness_epochs": (),
+            "noise_epochs": (),
+            "parameter_epochs": (),
+        }
+        return Recipe(**trained | tuned)
 
     return Tuned(
         settings=[2.0**k for k in GRID],

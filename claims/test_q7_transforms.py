@@ -11,7 +11,7 @@ from .transforms import ahead, equal_loss, gap, gap_at, tuned_sparse, tuned_tran
 
 PLACE = "Exercise 7 (left open)"
 LENGTH = {"smoke": 2, "wide": 10}
-SPARSE_LENGTH = {"smoke": 1, "wide": 20}
+SPARSE_LENGTH = {"smoke": 1, "wide": 10}
 WHY_NOT = {
     "standard": "It tunes rates, which takes 4 epochs of all images for each.",
     "full": "Its evidence is being gathered; run --scale wide.",

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from bnmodels.lenet import PLACES, Architecture, Dropping
-from bnmodels.recipe import Recipe
+from bnmodels.recipe import Correlated, Recipe
 from pytest_claims import Tuned
 
 from .arms import NO_NORM, bn_lenet
@@ -20,6 +20,8 @@ STEPS_ALIKE = 30
 LONG = 20
 """Epochs of exercise 6: a network without BN needs thousands of steps to leave the plateau."""
 EVERY = tuple(range(1, LONG + 1))
+SEEN_AT = (1, 2, 4, 10)
+"""Epochs of exercise 7 after which P, the gap and correlations are measured."""
 DROPPED = 0.5
 IN_FRONT = 0.35
 """Share of the 120 units in front of the last BN: 42 of them, as many as half of the 84 behind it."""
@@ -62,13 +64,21 @@ def tuned_six(*names: str, small: bool) -> dict[str, Tuned]:
 
 
 def transformed(norm: str, **changes: Any) -> Recipe:
-    """BNLeNet with another transform at all four places; of BN itself, the arm that other claims train, too."""
+    """BNLeNet with another transform at all four places."""
     return bn_lenet(**({} if norm == "batch" else {"norms": (norm,) * PLACES}) | changes)
+
+
+def watched(norm: str, **changes: Any) -> Correlated:
+    """The same, with the gap and the correlation of channels measured on the way."""
+    plain = transformed(norm, **{"training_accuracy": True, "precise_epochs": SEEN_AT} | changes)
+    return Correlated(
+        **{field.name: getattr(plain, field.name) for field in fields(Recipe)}, correlation_epochs=SEEN_AT
+    )
 
 
 def tuned_transforms(*norms: str) -> dict[str, Tuned]:
     """These transforms, each at its own best rate."""
-    return {norm: own_best(partial(transformed, norm)) for norm in norms}
+    return {norm: own_best(partial(watched, norm)) for norm in norms}
 
 
 def sparse(norm: str, **changes: Any) -> Recipe:
