@@ -6,9 +6,11 @@ images without positions, as the exponent of a line through log time on log chan
 """
 
 import argparse
+import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,40 +63,63 @@ def kept(name: str) -> int:
     return sum(found.values())
 
 
-def exponent(name: str, rounds: int) -> tuple[float, float]:
-    """Slope of log time on log channels, and half its interval's width."""
-    sizes, times = [], []
+def times(name: str, rounds: int) -> dict[int, float]:
+    """By channels, milliseconds of a forward and a backward pass, the least of so many."""
     most = 256 if name == "cone-monotone" else max(CHANNELS)  # its C^2 numbers an image would take gigabytes
-    for channels in (c for c in CHANNELS if FITTED <= c <= most):
-        layer = LAYERS[name][0](channels, **({"group_size": 32} if name == "ghost" else {}))
+    found = {}
+    for channels in (c for c in CHANNELS if c <= most):
+        options: dict[str, Any] = {"group_size": 32} if name == "ghost" else {}
+        layer = LAYERS[name][0](channels, **options)
         x = torch.randn(IMAGES, channels, generator=torch.Generator().manual_seed(channels), requires_grad=True)
 
         def both(layer: Any = layer, x: Tensor = x) -> None:
             layer(x).sum().backward()
 
         both()
-        sizes.append(np.log(channels))
-        times.append(np.log(min(seconds(both) for _ in range(rounds))))
-    line = stats.linregress(sizes, times)
-    return float(line.slope), float(line.stderr * stats.t.ppf(0.975, len(sizes) - 2))
+        found[channels] = round(1000 * min(seconds(both) for _ in range(rounds)), 4)
+    return found
 
 
-def main(rounds: int, names: list[str]) -> None:
-    """Measure and print."""
+def exponent(milliseconds: Mapping[int, float]) -> tuple[float, float]:
+    """Slope of log time on log channels from 64 on, and half of its interval's width."""
+    fitted = {c: ms for c, ms in milliseconds.items() if c >= FITTED}
+    line = stats.linregress(np.log(list(fitted)), np.log(list(fitted.values())))
+    return round(float(line.slope), 2), round(float(line.stderr * stats.t.ppf(0.975, len(fitted) - 2)), 2)
+
+
+def main(rounds: int, names: list[str], to: Path | None) -> None:
+    """Measure, print, and write down."""
     torch.set_num_threads(1)
     base, memory = step_of("batch"), kept("batch")
     print(f"{'layer':20} {'step / BN':>22} {'kept / BN':>10} {'time ~ C^':>16}")
+    found: dict[str, dict[str, Any]] = {}
     for name in names:
         step = step_of(name)
         ratios = [seconds(step) / seconds(base) for _ in range(rounds)]
-        span = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        slope = "{:.2f} +- {:.2f}".format(*exponent(name, 3))
-        print(f"{name:20} {span:>22} {kept(name) / memory:10.2f} {slope:>16}", flush=True)
+        low, middle, high = (round(pick(ratios), 2) for pick in (min, statistics.median, max))
+        milliseconds = times(name, 3)
+        slope, half = exponent(milliseconds)
+        found[name] = {
+            "step": middle,
+            "range": [low, high],
+            "kept": round(kept(name) / memory, 2),
+            "exponent": slope,
+            "half_width": half,
+            "milliseconds": milliseconds,
+        }
+        print(
+            f"{name:20} {f'{middle:.2f} ({low:.2f} to {high:.2f})':>22} {found[name]['kept']:10.2f} "
+            f"{f'{slope:.2f} +- {half:.2f}':>16}",
+            flush=True,
+        )
+    if to:
+        to.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--to", type=Path, help="write the numbers to this file, as claims/layer_costs.json")
     parser.add_argument("names", nargs="*", default=list(LAYERS))
     given = parser.parse_args()
-    main(given.rounds, given.names)
+    main(given.rounds, given.names, given.to)

@@ -4,10 +4,14 @@ from functools import partial
 
 import pytest
 
-from pytest_claims import Also, Equivalence, Superiority, Verdict
+from bnmodels.lenet import PLACES
+from pytest_claims import AllOf, Also, Equivalence, Superiority, Verdict
+from pytest_claims.statistics import Greater
 
 from .measures import EARLY, LOG2_E, PP, Runs, final_e, p
-from .transforms import ahead, equal_loss, gap, gap_at, tuned_sparse, tuned_transforms
+from .rates import FIRST_RATE, largest_stable, rate_arm, search_rates
+from .transform_charts import correlations, cost_and_accuracy
+from .transforms import ahead, brief, correlation, equal_loss, gap, gap_at, tuned_sparse, tuned_transforms
 
 PLACE = "Exercise 7 (left open)"
 LENGTH = {"smoke": 2, "wide": 10}
@@ -24,12 +28,19 @@ P_END = "pp of P, last epoch"
 
 
 def beside(norm: str) -> dict[str, Also]:
-    """Early accuracy and E of a transform, against BN's."""
+    """Early accuracy, E, gap and correlation of a transform, against BN's."""
     return {
         f"{norm}, early": Also(
             lambda runs: p(runs[norm], EARLY) - p(runs["batch"], EARLY), "pp of P, epochs 1 and 2", 100
         ),
         f"{norm}, E": Also(lambda runs: final_e(runs[norm]) - final_e(runs["batch"]), f"{LOG2_E}, last three epochs"),
+        f"{norm}, gap": Also(
+            lambda runs: gap(norm, runs) - gap("batch", runs), "pp, training minus test accuracy, last epoch", 100
+        ),
+        f"{norm}, correlation": Also(
+            lambda runs: correlation(norm, PLACES, runs) - correlation("batch", PLACES, runs),
+            f"root mean square between channels at place {PLACES}, last epoch",
+        ),
     }
 
 
@@ -49,6 +60,7 @@ def as_good(id_: str, statement: str, norm: str, *others: str, notes: str = "") 
         scaling=100,
         also=beside(norm) | {f"{other} minus BN": partial(ahead, other, "batch") for other in others},
         notes=f"{NOTES} {notes}".strip(),
+        charts=partial(correlations, ("batch", norm, *others)),
     )
 
 
@@ -137,4 +149,102 @@ def test_projection_onto_a_cone(verdict: Verdict) -> None:
 )
 def test_projection_onto_invariants(verdict: Verdict) -> None:
     """Q7.5 again."""
+    assert verdict.as_expected, verdict
+
+
+FIRST = (
+    "pit",
+    "zca",
+    "block-2",
+    "circulant",
+    "monarch",
+    "cone-nonnegative",
+    "cone-second-order",
+    "orbit-flips",
+    "orbit-channels",
+)
+"""The transforms of the claims above."""
+VARIANTS = (
+    "pit-gaussian",
+    "zca-cor",
+    "cholesky",
+    "iter",
+    "threshold",
+    "top-k",
+    "random-mask",
+    "cone-monotone",
+    "orbit-turns",
+)
+"""The others."""
+
+
+def none_ahead(id_: str, which: str, norms: tuple[str, ...], why_not: dict[str, str]) -> AllOf:
+    """The claim that none of these ends more than 0.3 points ahead of BN."""
+    return AllOf(
+        id=id_,
+        statement=f"Batch norm is hard to beat: none of {which} ends more than 0.3 points ahead of it.",
+        place=PLACE,
+        arms=tuned_transforms("batch", *norms),
+        horizon=LENGTH,
+        why_not=why_not,
+        parts={norm: Greater(delta=-0.3 * PP) for norm in norms},
+        effects=lambda runs: {norm: ahead("batch", norm, runs) for norm in norms},
+        unit=0.3 * PP,
+        measure=f"{P_END}, BN minus the transform",
+        scaling=100,
+        notes=f"{NOTES} The chart places each by the time of a step over batch norm's (`claims/layer_costs.json`).",
+        charts=partial(cost_and_accuracy, ("batch", *norms)),
+    )
+
+
+@pytest.mark.claim(none_ahead("Q7.6[first]", "the transforms of Q7.1 to Q7.3 and Q7.5", FIRST, WHY_NOT))
+def test_no_transform_is_ahead(verdict: Verdict) -> None:
+    """Q7.6."""
+    assert verdict.as_expected, verdict
+
+
+@pytest.mark.claim(
+    none_ahead(
+        "Q7.6[variants]",
+        "their variants",
+        VARIANTS,
+        WHY_NOT | {"full": "Its nine arms are beyond the budget of the first look; run --scale wide."},
+    )
+)
+def test_no_variant_is_ahead(verdict: Verdict) -> None:
+    """Q7.6 again."""
+    assert verdict.as_expected, verdict
+
+
+SEARCHED = {norm: partial(brief, norm) for norm in ("batch", *FIRST)}
+
+
+@pytest.mark.claim(
+    AllOf(
+        id="Q7.7",
+        statement="Each transform allows rates nearly as large as BN: its largest stable rate is not below half of BN's.",
+        place=PLACE,
+        arms={rate_arm(norm, FIRST_RATE): recipe(lr=2.0**FIRST_RATE) for norm, recipe in SEARCHED.items()},
+        search=search_rates(**SEARCHED),
+        horizon={"smoke": 1, "wide": 1},
+        why_not=WHY_NOT
+        | {
+            "standard": "It searches rates for ten networks.",
+            "full": "Its searches are beyond the budget of the first look; run --scale wide.",
+        },
+        parts={norm: Greater(delta=-1.5) for norm in FIRST},
+        effects=lambda runs: {
+            norm: float(largest_stable(norm, runs) - largest_stable("batch", runs)) for norm in FIRST
+        },
+        unit=1.0,
+        measure="octaves of the largest stable rate, transform minus BN",
+        also={
+            norm: Also(partial(largest_stable, norm), "log2 of the largest stable rate") for norm in ("batch", *FIRST)
+        },
+        notes="Rates 2^k are searched as in Q2.3, by 250 steps on 32,000 images. More than 1.5 octaves below is more than "
+        "one rate of the grid.",
+    )
+)
+def test_transforms_allow_rates_as_large(verdict: Verdict) -> None:
+    """Q7.7."""
     assert verdict.as_expected, verdict
