@@ -192,7 +192,7 @@ def none_ahead(id_: str, which: str, norms: tuple[str, ...], why_not: dict[str, 
         unit=0.3 * PP,
         measure=f"{P_END}, BN minus the transform",
         scaling=100,
-        notes=f"{NOTES} The chart places each by the time of a step over batch norm's (`claims/layer_costs.json`).",
+        notes=f"{NOTES} The chart places each by the time of a step over batch norm's (claims/layer_costs.json).",
         charts=partial(cost_and_accuracy, ("batch", *norms)),
     )
 
