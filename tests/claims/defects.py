@@ -1,35 +1,21 @@
 """Batch norm with one thing wrong with it, to see whether the property claims notice.
 
 Each defect stands in for `torch.nn.functional.batch_norm`, which torch's layers call; each is the reference with one
-part replaced. As a pytest plugin (`-p tests.claims.defects`) this module runs every property claim once for each
-defect, and once with the correct reference, and writes down which of them failed. `python -m tests.claims.defects`
-prints that as a table.
+part replaced. `python -m tests.claims.defects` prints which claims notice which.
 """
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from unittest import mock
 
-import pytest
 import torch
-from hypothesis import HealthCheck, Phase, settings
 from torch import Tensor
 
 from bnmodels.norms.batch_norm import batch_norm, batch_statistics, normalise, update_running
-from pytest_claims import Property
 
-ROOT = Path(__file__).parents[2]
+from .planting import CONTROL, caught, table
+
 CLAIMS = ("claims/test_context.py", "claims/test_q1_bias_redundancy.py", "claims/test_q1_bias_limits.py")
-CONTROL = "the correct reference"
-RESULT = "BNMODELS_DEFECTS_RESULT"
-EXAMPLES = 4
-"""Of each claim for each defect. A defect that shows in one input of ten is no plain defect."""
 
 BatchNormFunction = Callable[..., Tensor]
 Statistics = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -184,85 +170,5 @@ def planted(name: str) -> Generator[None]:
         yield
 
 
-# The plugin.
-
-_failed: dict[str, list[str]] = {name: [] for name in PLANTED}
-_judged: list[str] = []
-
-
-def pytest_sessionstart() -> None:
-    """Few examples, always the same, and no time spent on making a failing one small."""
-    settings.register_profile(
-        "defects",
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        report_multiple_bugs=False,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    settings.load_profile("defects")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a property claim with each defect in turn, inside one test."""
-    mark = pyfuncitem.get_closest_marker("claim")
-    if mark is None or not isinstance(mark.args[0], Property):
-        return None
-    claim = mark.args[0].id
-    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    _judged.append(claim)
-    for name in PLANTED:
-        with planted(name):
-            try:
-                pyfuncitem.obj(**arguments)
-            except AssertionError:
-                _failed[name].append(claim)
-    return True
-
-
-def pytest_sessionfinish() -> None:
-    """Write down what failed; variants of a claim count once."""
-    failed = {name: list(dict.fromkeys(claims)) for name, claims in _failed.items()}
-    Path(os.environ[RESULT]).write_text(json.dumps({"judged": _judged, "failed": failed}))
-
-
-# Running it.
-
-
-def caught(timeout: float = 300) -> dict[str, list[str]]:
-    """For the control and each defect, the property claims that fail, in a process of its own.
-
-    Raises:
-        RuntimeError: The run broke, or judged nothing.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "pytest", *CLAIMS, "-m", "property", "--scale", "smoke", "-q"]
-        command += ["-p", "tests.claims.defects", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        command += ["--claims-store", f"{folder}/store.sqlite", "--claims-report", f"{folder}/report"]
-        environment = os.environ | {RESULT: str(result), "OMP_NUM_THREADS": "1"}
-        for name in [name for name in environment if name.startswith("PYTEST_")]:
-            del environment[name]  # of the run that may be around this one
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
-        found = json.loads(result.read_text()) if result.exists() else {"judged": []}
-        if done.returncode or not found["judged"]:
-            raise RuntimeError(
-                f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
-            )
-    failed: dict[str, list[str]] = found["failed"]
-    return failed
-
-
-def table(failed: Mapping[str, list[str]]) -> str:
-    """Defects and the claims that caught them, in Markdown."""
-    rows = [f"| {name} | {', '.join(claims) or 'none'} |" for name, claims in failed.items()]
-    return "\n".join(["| defect | claims that caught it |", "|---|---|", *rows])
-
-
 if __name__ == "__main__":
-    print(table(caught()))
+    print(table(caught("tests.claims.defects")))

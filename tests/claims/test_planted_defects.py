@@ -1,4 +1,4 @@
-"""The property claims notice every planted defect, and nothing in the correct reference."""
+"""The property claims notice every planted defect, and nothing in the correct code."""
 
 import json
 import os
@@ -9,46 +9,79 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from tests.claims import defects
+from . import defects, layer_defects
+from .planting import CONTROL, caught, table
 
 # A claim that is about what the defect breaks. Others may notice too.
 NOTICED_BY = {
-    "no centring": {"C1[moments]", "Q1.1"},
-    "unbiased batch variance": {"C1[moments]", "C2[training, one batch]"},
-    "statistics per position": {"C1[not per position]", "Q1.1[shift by position]"},
-    "statistics detached from the graph": {"Q1.4[gradient]"},
-    "running variance biased": {"C1[running statistics]"},
-    "momentum flipped": {"C1[running statistics]", "Q1.1"},
-    "eps 0.01, whatever is asked for": {"C1[moments]", "C1[eval]", "Q1.2"},
-    "median for mean": {"C1[moments]"},
-    "gamma ignored": {"C1[moments]", "C1[eval]", "Q1.2"},
-    "beta ignored": {"C1[moments]", "C1[eval]", "C2[eval, every input]"},
-    "eval on batch statistics": {"C1[eval]", "C2[eval, every input]", "Q1.4[eval mode]"},
-    "training on running statistics": {"C1[moments]", "Q1.1[exact sums]", "Q1.7"},
+    "defects": {
+        "no centring": {"C1[moments]", "Q1.1"},
+        "unbiased batch variance": {"C1[moments]", "C2[training, one batch]"},
+        "statistics per position": {"C1[not per position]", "Q1.1[shift by position]"},
+        "statistics detached from the graph": {"Q1.4[gradient]"},
+        "running variance biased": {"C1[running statistics]"},
+        "momentum flipped": {"C1[running statistics]", "Q1.1"},
+        "eps 0.01, whatever is asked for": {"C1[moments]", "C1[eval]", "Q1.2"},
+        "median for mean": {"C1[moments]"},
+        "gamma ignored": {"C1[moments]", "C1[eval]", "Q1.2"},
+        "beta ignored": {"C1[moments]", "C1[eval]", "C2[eval, every input]"},
+        "eval on batch statistics": {"C1[eval]", "C2[eval, every input]", "Q1.4[eval mode]"},
+        "training on running statistics": {"C1[moments]", "Q1.1[exact sums]", "Q1.7"},
+    },
+    "layer_defects": {
+        "whitening: covariance divided by m - 1": {"Q7.2[covariance]"},
+        "whitening: shrunk by a tenth, always": {"Q7.2[covariance]", "Q7.2[nothing left]"},
+        "whitening: covariance detached from the graph": {"Q7[gradient]"},
+        "whitening: mean not subtracted": {"Q7.2[covariance]", "Q7.2[invariances]"},
+        "whitening: blocks of channels that are apart": {"Q7.3[what is left]"},
+        "ZCA: the inverse for its root": {"Q7.2[covariance]"},
+        "Cholesky: the factor transposed": {"Q7.2[covariance]"},
+        "Newton: one step less": {"Q7.2[covariance]"},
+        "Monarch: columns not whitened": {"Q7.3[what is left]"},
+        "circulant: transform not unitary": {"Q7.3[what is left]"},
+        "threshold: nothing taken out": {"Q7.3[nesting]"},
+        "integral transform: even knots": {"Q7.1[law]", "Q7.1[invariances]"},
+        "integral transform: not centred": {"Q7.1[law]"},
+        "integral transform: quantiles detached": {"Q7[gradient]"},
+        "top-k: largest value, not magnitude": {"Q7.4[density]"},
+        "top-k: one too many": {"Q7.4[density]"},
+        "cone: the magnitude for ReLU": {"Q7.5[cone, projection]"},
+        "cone: not the nearest point": {"Q7.5[cone, projection]"},
+        "cone: sorted for isotonic": {"Q7.5[cone, projection]"},
+        "orbit: flips over one axis alone": {"Q7.5[group, layer]"},
+        "orbit: one turn missing": {"Q7.5[group, layer]"},
+        "orbit: means' spread not in the variance": {"Q7.5[group, layer]"},
+        "all: momentum flipped": {"Q7.2[eval]"},
+        "all: eval on batch statistics": {"Q7[eval mode]"},
+        "dropout: not scaled": {"Q6.3[formula]"},
+        "dropout: one mask for all images": {"Q6.3[formula]"},
+    },
 }
+MODULES = {"defects": defects, "layer_defects": layer_defects}
+PAIRS = [(module, defect) for module, there in MODULES.items() for defect in there.DEFECTS]
 
 
-@pytest.fixture(scope="module")
-def caught(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str]]:
+def found_with(module: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[str]]:
     """Which claims failed with which defect; found out once, also where xdist's workers share the tests below."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent  # what its workers share
-    result = shared / "planted-defects.json"
+    result = shared / f"planted-{module}.json"
     with FileLock(f"{result}.lock"):
         if not result.exists():
-            result.write_text(json.dumps(defects.caught()))
+            result.write_text(json.dumps(caught(f"tests.claims.{module}")))
     found: dict[str, list[str]] = json.loads(result.read_text())
     return found
 
 
-def test_correct_reference_passes(caught: Mapping[str, list[str]]) -> None:
-    assert caught[defects.CONTROL] == []
+@pytest.mark.parametrize("module", MODULES)
+def test_correct_code_passes(module: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert found_with(module, tmp_path_factory)[CONTROL] == []
 
 
-@pytest.mark.parametrize("defect", defects.DEFECTS)
-def test_defect_is_noticed(defect: str, caught: Mapping[str, list[str]]) -> None:
-    assert NOTICED_BY[defect] <= set(caught[defect])
+@pytest.mark.parametrize(("module", "defect"), PAIRS)
+def test_defect_is_noticed(module: str, defect: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert NOTICED_BY[module][defect] <= set(found_with(module, tmp_path_factory)[defect])
 
 
 @pytest.mark.parametrize("defect", defects.DEFECTS)
@@ -66,7 +99,7 @@ def test_defect_is_one(defect: str) -> None:
         (gradient,) = torch.autograd.grad(y, x, torch.randn(y.shape, generator=draw, dtype=torch.float64))
         return [y, gradient, *layer.buffers(), layer.eval()(x)]
 
-    with defects.planted(defects.CONTROL):
+    with defects.planted(CONTROL):
         right = everything()
     with defects.planted(defect):
         wrong = everything()
@@ -74,7 +107,7 @@ def test_defect_is_one(defect: str) -> None:
 
 
 def test_table() -> None:
-    assert defects.table({"this": ["C1", "Q1.1"], "that": []}).splitlines() == [
+    assert table({"this": ["C1", "Q1.1"], "that": []}).splitlines() == [
         "| defect | claims that caught it |",
         "|---|---|",
         "| this | C1, Q1.1 |",

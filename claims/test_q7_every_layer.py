@@ -1,0 +1,101 @@
+"""Exercise 7, what holds for every layer that can stand in batch norm's place."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from bnmodels.norms import LAYERS, SHAPED
+from pytest_claims import Property, Tally
+
+from .strategies import normal
+from .transform_inputs import Mixed, U, mixed, run
+
+PLACE = "Exercise 7 (left open)"
+NOTES = "In float64; bounds as in claims/transform_inputs.py."
+NOT_CENTRED, NOT_SCALED = {"scale"}, {"center"}
+TOGETHER = {"orbit-channels"}
+"""Those that are blind to a constant only if all channels share it."""
+SMALL_EPS = 1e-12
+"""Of the smallest variance."""
+
+
+def layer_of(name: str, case: Mixed, eps: float) -> nn.Module:
+    """A layer without gamma and beta for such a batch."""
+    options: dict[str, object] = {"group_size": case.shape[0]} if name == "ghost" else {}
+    if name in SHAPED:
+        options["positions"] = case.shape[2:]
+    kind = LAYERS[name][len(case.shape) == 4]
+    return kind(case.channels, eps=eps, momentum=1.0, affine=False, dtype=torch.float64, **options)
+
+
+def even() -> st.SearchStrategy[Mixed]:
+    """Two or four channels, four images or more."""
+    return mixed(channels=st.sampled_from([2, 4]), even=True).filter(lambda case: case.shape[0] >= 4)
+
+
+@pytest.mark.claim(
+    Property(
+        id="Q7[eval mode]",
+        statement="In eval mode every layer gives an image the same output whatever it is evaluated with; in training not.",
+        place=PLACE,
+        notes=f"{NOTES} Half of a batch against the whole, for each of the {len(LAYERS)} layers.",
+    )
+)
+@given(case=even())
+def test_eval_mode(case: Mixed, tally: Tally, device: torch.device) -> None:
+    """Outputs for half of the images, alone and among the others."""
+    x = case.batch().to(device)
+    half = len(x) // 2
+    for name in LAYERS:
+        layer = layer_of(name, case, case.absolute_eps).to(device)
+        among = run(layer, x)
+        among_in_eval, alone_in_eval = (run(layer.eval(), images) for images in (x, x[:half]))
+        difference = float((among_in_eval[:half] - alone_in_eval).abs().max())
+        tally.within(f"{name}: eval mode", difference, case.bound(among_in_eval))
+        if name != "ghost":  # a ghost batch of another size is another layer
+            alone = run(layer.train(), x[:half])
+            tally.beyond(f"{name}: training", float((among[:half] - alone).abs().max()), case.bound(among))
+
+
+@pytest.mark.claim(
+    Property(
+        id="Q7[gradient]",
+        statement="Gradients go through the statistics of every layer: where a constant a channel or a common factor does not "
+        "change the output, the gradient is at right angles to it.",
+        place=PLACE,
+        formula=r"\sum_n \tfrac{\partial \ell}{\partial x_{nc}} = 0, \quad "
+        r"\sum_{n c} x_{nc} \tfrac{\partial \ell}{\partial x_{nc}} = 0",
+        notes=f"{NOTES} The backward pass goes through a matrix function twice, hence the square of the condition; eps is "
+        "10^-12 of the smallest variance. All layers but scale are blind to the constant, all but center to the factor.",
+    )
+)
+@given(case=even())
+def test_gradient(case: Mixed, tally: Tally, device: torch.device) -> None:
+    """Sums over the gradient of a random linear loss."""
+    x = case.batch().to(device)
+    least = (case.scale / case.spread) ** 2
+    eps = SMALL_EPS * least
+    for name in LAYERS:
+        leaf = x.clone().requires_grad_()
+        y = layer_of(name, case, eps).to(device)(leaf)
+        weights = normal(case.seed, f"loss {name}", *y.shape).to(y)
+        (gradient,) = torch.autograd.grad(y, leaf, weights)
+        dx, values = gradient.cpu(), case.batch()
+        axes = [axis for axis in range(x.dim()) if axis != 1]
+        largest = float(dx.abs().max())
+        off = 10 * (case.count + case.channels**2) * U * case.spread**4 * case.count * largest
+        sums: Tensor = dx.sum() if name in TOGETHER else dx.sum(axes)
+        if name in NOT_CENTRED:
+            tally.beyond(f"{name}: constant", float(sums.abs().max()), off)
+        else:
+            tally.within(f"{name}: constant", float(sums.abs().max()), off)
+        # eps stands beside variances, and beside the floor of a width in the integral transform
+        beside = SMALL_EPS + eps / (0.01 * case.scale)
+        product = float((values * dx).sum().abs())
+        bound = case.channels * off * float(values.abs().max()) + beside * float((weights * y.detach()).abs().sum())
+        if name in NOT_SCALED:
+            tally.beyond(f"{name}: factor", product, bound)
+        else:
+            tally.within(f"{name}: factor", product, bound)
