@@ -1,0 +1,106 @@
+"""All layers at a glance, as Markdown: `python -m benchmarks.layer_table`.
+
+Costs are those of `claims/layer_costs.json`, which `python -m benchmarks.norm_layers --to` writes, accuracies those of the
+published evidence: the transform's P minus batch norm's, at each own best rate, in points, with its interval. A layer
+without one has no verdict yet. A second table has milliseconds by the number of channels.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SHIFT, FACTOR = "a constant on a channel", "a factor on a channel"
+COMMON = "a common factor"
+GRADIENT, LAYER, NESTING, ORDER = "Q7[gradient]", "Q7.5[cone, layer]", "Q7.3[nesting]", "Q7.3[order of channels]"
+FULL, FACTORS, PIT, ORBIT = (
+    "Q7.2[invariances]",
+    "Q7.2[what BN has and it has not]",
+    "Q7.1[invariances]",
+    "Q7.5[group, layer]",
+)
+
+LAYERS = {
+    "batch": (f"{SHIFT}; {FACTOR}", ("Q1.1", GRADIENT)),
+    "ghost": (f"{SHIFT}; {FACTOR}, group by group", (GRADIENT,)),
+    "center": (f"{SHIFT}; not {FACTOR}", (GRADIENT,)),
+    "scale": (f"{FACTOR}; not {SHIFT}", (GRADIENT,)),
+    "pit": (f"{SHIFT}; {FACTOR}; a negative one turns the sign", (PIT, GRADIENT)),
+    "pit-gaussian": (f"{SHIFT}; {FACTOR}; a negative one turns the sign", (PIT, GRADIENT)),
+    "zca": (
+        f"{SHIFT}; {COMMON}; turns with orthogonal maps and permutations; not {FACTOR}",
+        (FULL, FACTORS, GRADIENT),
+    ),
+    "zca-cor": (f"{SHIFT}; {FACTOR}; permuted with the channels", (FULL, FACTORS, GRADIENT)),
+    "cholesky": (f"{SHIFT}; {FACTOR}; lower triangular maps", (FULL, FACTORS, GRADIENT)),
+    "iter": (f"{SHIFT}; {COMMON}; turns with orthogonal maps and permutations", (FULL, GRADIENT)),
+    "block-2": (f"{SHIFT}; {COMMON}; the order of channels counts", (NESTING, ORDER, GRADIENT)),
+    "circulant": (f"{SHIFT}; {COMMON}; moves with cyclic shifts and reversal", (ORDER, GRADIENT)),
+    "monarch": (f"{SHIFT}; {COMMON}", (NESTING, "Q7.3[what is left]", GRADIENT)),
+    "threshold": (f"{SHIFT}; {COMMON}", (NESTING, GRADIENT)),
+    "top-k": (f"{SHIFT}; {FACTOR}", ("Q7.4[density]", GRADIENT)),
+    "random-mask": (f"{SHIFT}; {FACTOR}", (GRADIENT,)),
+    "cone-nonnegative": (f"{SHIFT}; {FACTOR}", (LAYER, GRADIENT)),
+    "cone-second-order": (f"{SHIFT}; {FACTOR}", (LAYER, GRADIENT)),
+    "cone-monotone": (f"{SHIFT}; {FACTOR}", (LAYER, GRADIENT)),
+    "orbit-flips": (f"{SHIFT}; {COMMON}; moves with mirror images", (ORBIT, GRADIENT)),
+    "orbit-turns": (f"{SHIFT}; {COMMON}; moves with quarter turns", (ORBIT, GRADIENT)),
+    "orbit-channels": (f"a common constant; {COMMON}; moves with channel shifts", (ORBIT, GRADIENT)),
+}
+"""What each layer is blind to, or moves with, as its docstring says, and which claims are about that."""
+
+
+def leads(evidence: Any) -> dict[str, str]:
+    """By layer, P minus batch norm's, with its interval."""
+    found = {}
+    for claim in evidence["claims"]:
+        if claim["id"].startswith("Q7.6") and claim["seeds"]:
+            for reading in claim["readings"]:
+                scale = reading["scaling"]
+                low, mean, high = (-scale * reading[end] for end in ("high", "mean", "low"))
+                found[reading["name"]] = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+    return found
+
+
+def supported(evidence: Any, claims: Sequence[str]) -> bool:
+    """Whether all of these claims are, of one in several types all of them."""
+    outcomes = {claim["id"]: claim["outcome"] for claim in evidence["claims"]}
+    found = [[o for id_, o in outcomes.items() if id_ == claim or id_.startswith(f"{claim}[")] for claim in claims]
+    return all(each and set(each) == {"SUPPORTED"} for each in found)
+
+
+def by_channels(costs: Mapping[str, Any]) -> None:
+    """Print milliseconds of a forward and a backward pass on 256 images."""
+    sizes = list(costs["batch"]["milliseconds"])
+    print(f"\n| layer | {' | '.join(sizes)} |")
+    print(f"|---|{'---|' * len(sizes)}")
+    for name, cost in costs.items():
+        print(f"| {name} | {' | '.join(f'{ms:.3g}' for ms in cost['milliseconds'].values())} |")
+
+
+def main(evidence_file: Path) -> None:
+    """Print the table."""
+    evidence = json.loads(evidence_file.read_text())
+    costs = json.loads((ROOT / "claims" / "layer_costs.json").read_text())
+    accuracy = leads(evidence)
+    print(
+        "| layer | blind to, or moves with | claims | hold | time ~ C^ | step / BN | kept / BN | P minus BN, points |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name, (blind, claims) in LAYERS.items():
+        cost = costs[name]
+        low, high = cost["range"]
+        print(
+            f"| {name} | {blind} | {', '.join(claims)} | {'yes' if supported(evidence, claims) else 'no'} "
+            f"| {cost['exponent']:.2f} ± {cost['half_width']:.2f} | {cost['step']:.2f} ({low:.2f} to {high:.2f}) "
+            f"| {cost['kept']:.2f} | {'0' if name == 'batch' else accuracy.get(name, '')} |"
+        )
+    by_channels(costs)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evidence", nargs="?", type=Path, default=ROOT / "reports" / "published" / "evidence.json")
+    main(parser.parse_args().evidence)
