@@ -1,5 +1,6 @@
 """What the claims of exercises 6 and 7 compute, on values worked out by hand."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,23 @@ from bnmodels.history import History
 from bnmodels.lenet import Architecture, Dropping
 from bnmodels.recipe import Recipe
 from claims import test_q6_dropout, test_q7_transforms
-from claims.transforms import FEW, SIX, ahead, equal_loss, gap, gap_at, six, sparse, transformed, tuned_six
+from claims.transforms import (
+    FEW,
+    SEEN_AT,
+    SIX,
+    ahead,
+    brief,
+    correlation,
+    equal_loss,
+    gap,
+    gap_at,
+    six,
+    sparse,
+    transformed,
+    tuned_six,
+    tuned_transforms,
+    watched,
+)
 from tests.claims.runs import history
 
 
@@ -85,3 +102,27 @@ def test_shift_and_order() -> None:
     with pytest.raises(ValueError, match="place 3 has no running variance"):
         test_q6_dropout.shift(3, runs)
     assert test_q6_dropout.order(runs, precise=True) == pytest.approx(1.0)  # an error of 0.2 against one of 0.1
+
+
+def test_watched_arms_are_the_plain_ones_and_measured() -> None:
+    """So that arms of exercise 7 are tuned on plain recipes, which claims share."""
+    arm = watched("zca", lr=0.5)
+    assert norms(arm) == ("zca",) * 4
+    assert arm.correlation_epochs == arm.precise_epochs == SEEN_AT
+    assert arm.training_accuracy
+    candidate = tuned_transforms("batch")["batch"].candidate(0.5)
+    assert type(candidate) is Recipe
+    assert candidate == tuned_six("BN", small=False)["BN"].candidate(0.5)
+
+
+def test_brief_runs_make_250_steps() -> None:
+    assert brief("zca", lr=0.5).steps_per_epoch == 250
+
+
+def test_correlation_at_a_place_and_epoch() -> None:
+    seen = replace(SLOW.probes[2], correlation=(0.1, 0.2, None, 0.4))
+    runs = {"slow": replace(SLOW, probes=(*SLOW.probes[:2], seen, SLOW.probes[3]))}
+    assert correlation("slow", 4, runs, 2) == 0.4
+    assert math.isnan(correlation("slow", 3, runs, 2))
+    with pytest.raises(ValueError, match="correlation was not measured after epoch 3; set correlation_epochs"):
+        correlation("slow", 4, runs)
