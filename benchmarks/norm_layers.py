@@ -49,18 +49,26 @@ def seconds(call: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+def ratio(call: Callable[[], None], base: Callable[[], None], *, swapped: bool) -> float:
+    """Time of one call over that of another, the second one first if `swapped`."""
+    if swapped:
+        below = seconds(base)
+        return seconds(call) / below
+    return seconds(call) / seconds(base)
+
+
 def kept(name: str) -> int:
     """Bytes that the backward pass of a step keeps."""
     network: Any = build(Architecture(norms=(name,) * 4, group_size=32 if name == "ghost" else None), seed=0)
-    found: dict[int, int] = {}
+    found: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        found[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        found[tensor.untyped_storage()._cdata] = tensor  # alive, so that no other storage gets its place
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(torch.rand(BATCH, 1, 28, 28))
-    return sum(found.values())
+    return sum(tensor.untyped_storage().nbytes() for tensor in found.values())
 
 
 def times(name: str, rounds: int) -> dict[int, float]:
@@ -95,7 +103,7 @@ def main(rounds: int, names: list[str], to: Path | None) -> None:
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         step = step_of(name)
-        ratios = [seconds(step) / seconds(base) for _ in range(rounds)]
+        ratios = [ratio(step, base, swapped=bool(turn % 2)) for turn in range(rounds)]
         low, middle, high = (round(pick(ratios), 2) for pick in (min, statistics.median, max))
         milliseconds = times(name, 3)
         slope, half = exponent(milliseconds)
