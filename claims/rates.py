@@ -23,12 +23,13 @@ LEARNED = 0.5
 HELD_OUT = 5_000
 
 
-def own_best(recipe: Callable[..., Recipe], *, epochs: int = TUNING_EPOCHS) -> Tuned:
+def own_best(recipe: Callable[..., Recipe], *, epochs: int = TUNING_EPOCHS, start: int = FIRST_RATE) -> Tuned:
     """An arm at its own best rate 2^k: the highest mean P on 5,000 training images that it did not see, seeds 2000 to 2002.
 
     Args:
         recipe: Takes the rate as `lr`.
         epochs: After which a rate is scored.
+        start: Exponent of the rate where the search starts.
     """
 
     def candidate(rate: float) -> Recipe:
@@ -49,7 +50,7 @@ def own_best(recipe: Callable[..., Recipe], *, epochs: int = TUNING_EPOCHS) -> T
 
     return Tuned(
         settings=[2.0**k for k in GRID],
-        start=2.0**FIRST_RATE,
+        start=2.0**start,
         candidate=candidate,
         recipe=lambda rate: recipe(lr=rate),
         score=final_p,

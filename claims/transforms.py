@@ -12,7 +12,7 @@ from pytest_claims import Tuned
 
 from .arms import NO_NORM, bn_lenet
 from .measures import Runs, final_p, p
-from .rates import TUNING_EPOCHS, WHOLE, own_best
+from .rates import WHOLE, own_best
 
 FEW = 2_000
 """Images of the small training set."""
@@ -24,7 +24,8 @@ EVERY = tuple(range(1, 11))
 """Epochs of exercise 7 on the small set: none of its arms stands on a plateau, so that 4,800 steps are enough."""
 SEEN_AT = (1, 2, 4, 10)
 """Epochs of exercise 7 after which P, the gap and correlations are measured."""
-DROPPED = 0.5
+DROPPED, FIFTH = 0.5, 0.2
+"""The usual share, and one at which a network without BN leaves its plateau."""
 IN_FRONT = 0.35
 """Share of the 120 units in front of the last BN: 42 of them, as many as half of the 84 behind it."""
 
@@ -45,6 +46,7 @@ def few(recipe: Callable[..., Recipe], **changes: Any) -> Recipe:
 SIX: Mapping[str, Callable[..., Recipe]] = {
     "BN": bn_lenet,
     "dropout": partial(dropping, (0.0, 0.0, DROPPED, DROPPED), norm=False),
+    "light dropout": partial(dropping, (0.0, 0.0, FIFTH, FIFTH), norm=False),
     "both": partial(dropping, (0.0, 0.0, 0.0, DROPPED), norm=True),
     "in front": partial(dropping, (0.0, 0.0, IN_FRONT, 0.0), norm=True),
 }
@@ -57,12 +59,13 @@ def six(name: str, *, small: bool, **changes: Any) -> Recipe:
     return few(SIX[name], **measured) if small else SIX[name](**measured)
 
 
+TUNING: Mapping[str, Mapping[str, int]] = {"dropout": {"epochs": WHOLE}, "light dropout": {"epochs": WHOLE, "start": 1}}
+"""Without BN a network stands on a plateau: it is tuned over 10 epochs; the light one from rate 2 on, LeNet's best."""
+
+
 def tuned_six(*names: str, small: bool) -> dict[str, Tuned]:
-    """These arms, each at its own best rate; without BN it is tuned over 10 epochs, as it stands on a plateau."""
-    return {
-        name: own_best(partial(six, name, small=small), epochs=WHOLE if name == "dropout" else TUNING_EPOCHS)
-        for name in names
-    }
+    """These arms, each at its own best rate."""
+    return {name: own_best(partial(six, name, small=small), **TUNING.get(name, {})) for name in names}
 
 
 def transformed(norm: str, **changes: Any) -> Recipe:
