@@ -1,4 +1,4 @@
-"""Commands beside pytest: `python -m pytest_claims report`, `compare`, `publish`, `store VERB` and `cluster`."""
+"""Commands beside pytest: `python -m pytest_claims report`, `compare`, `gate`, `history`, `publish`, `store`, `cluster`."""
 
 import argparse
 import os
@@ -15,35 +15,49 @@ from pytest_claims.cluster import ClusterError, serve
 from pytest_claims.inventory import FORMATS, FormatError, info, listing, packed, shown
 from pytest_claims.options import DEFAULT_REPORT, DEFAULT_STORE
 from pytest_claims.publishing import publish
-from pytest_claims.report import EvidenceError, compare, load, write
+from pytest_claims.report import AllowError, EvidenceError, GateError, add, compare, gate, load, read_allowed, write
 from pytest_claims.report.files import EVIDENCE, PAGE, encoded
 from pytest_claims.store import Store, Stored, StoreError, duplicate
 from pytest_claims.writing import NotWritten, replace_file
 
-REFUSALS = (ArchiveError, ClusterError, EvidenceError, FormatError, NotWritten, StoreError)
+REFUSALS = (AllowError, ArchiveError, ClusterError, EvidenceError, FormatError, GateError, NotWritten, StoreError)
 STORE: dict[str, Any] = {"type": Path, "default": DEFAULT_STORE, "metavar": "FILE"}
 
 
+class No(list[str]):
+    """Lines of a command that answers no, which a shell is to know from yes."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it did what it is for, 1 if it refused, with the reason on standard error."""
+    """Run a command.
+
+    Returns:
+        0 if it did what it is for, 1 if it answered no or refused, with the reason on standard error. A command that can
+        answer no refuses with 2.
+    """
     given = _parser().parse_args(arguments)
+    lines: list[str] = []
     try:
-        for line in given.run(given):
+        lines = given.run(given)
+        for line in lines:
             print(line)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except REFUSALS as error:
         print(f"error: {error}".replace("--claims-store", "--store"), file=sys.stderr)  # pytest's name for it
-        return 1
-    return 0
+        return int(given.refused)
+    return int(isinstance(lines, No))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_claims", description="Evidence of claims, beside pytest.")
+    parser.set_defaults(refused=1)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_report(commands)
     _add_compare(commands)
+    _add_gate(commands)
+    _add_history(commands)
     _add_publish(commands)
     _add_store(commands)
     _add_cluster(commands)
@@ -78,6 +92,35 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="where the page goes (default: %(default)s)",
     )
     command.set_defaults(run=_compare)
+
+
+def _add_gate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "gate",
+        help="whether a verdict changed: exit code 0 if none did, 1 if one did, 2 if that cannot be said",
+    )
+    add: Any = command.add_argument
+    words = "evidence.json, or the directory that has it, of the run "
+    add("--baseline", type=Path, required=True, metavar="EVIDENCE", help=f"{words}that is stood by")
+    add("--fresh", type=Path, required=True, metavar="EVIDENCE", help=f"{words}in question")
+    add(
+        "--allow",
+        type=Path,
+        metavar="FILE",
+        help="changes that were accepted, a line each: CLAIM: BEFORE -> AFTER: REASON",
+    )
+    add("--summary", type=Path, metavar="FILE", help="write the answer in Markdown, too")
+    command.set_defaults(run=_gate, refused=2)
+
+
+def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("history", help="add runs to a site that shows all of them by date")
+    command.add_argument(
+        "--site", type=Path, required=True, metavar="DIR", help="the site; it is made if it is missing"
+    )
+    words = "evidence.json, or the directory that has it; without any, the pages are written anew"
+    command.add_argument("evidence", type=Path, nargs="*", metavar="EVIDENCE", help=words)
+    command.set_defaults(run=_history)
 
 
 def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -129,6 +172,19 @@ def _compare(given: argparse.Namespace) -> list[str]:
     found = compare([load(_evidence(path)) for path in given.evidence])
     replace_file(given.to / PAGE, encoded(found.page))
     return [found.answer, *found.lines, f"comparison: {given.to / PAGE}"]
+
+
+def _gate(given: argparse.Namespace) -> list[str]:
+    allowed = read_allowed(given.allow) if given.allow else {}
+    found = gate(load(_evidence(given.baseline)), load(_evidence(given.fresh)), allowed)
+    if given.summary:
+        replace_file(given.summary, encoded(found.summary))
+    return No(found.lines) if found.changed else found.lines
+
+
+def _history(given: argparse.Namespace) -> list[str]:
+    lines = add([load(_evidence(path)) for path in given.evidence], given.site)
+    return [*lines, f"history: {given.site / PAGE}"]
 
 
 def _cluster(given: argparse.Namespace) -> list[str]:

@@ -26,6 +26,9 @@ class Outcome(StrEnum):
 
 SUPPORTED, REFUTED = Outcome.SUPPORTED, Outcome.REFUTED
 
+ID = r"[A-Z]\w*(?:\.\w+)*(?:\[[^\[\]]+\])?"
+"""What names a claim: a letter, digits and dots, then perhaps a variant in brackets."""
+
 Runs = Mapping[str, Any]
 """The runs of one seed by arm, each cut to the claim's horizon."""
 Effect = Callable[[Runs], float]
@@ -105,7 +108,7 @@ class Claim:
     charts: Charts | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Z]\w*(\.\w+)*(\[[^\[\]]+\])?", self.id):
+        if not re.fullmatch(ID, self.id):
             raise ValueError(
                 f"id={self.id!r}: a letter, digits and dots, then perhaps a variant in brackets: Q2.1[lr=0.1]"
             )

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 
 from markupsafe import Markup
 
 from pytest_claims.report.axes import Axis, padded
 from pytest_claims.report.cards import anchors
+from pytest_claims.report.evidence import instant
 from pytest_claims.report.pages import document
 from pytest_claims.report.readings import Drawn, estimate, weakest
 from pytest_claims.report.wording import JUDGED, NO_VALUE, Verdict, minute, number, plural
@@ -144,12 +145,12 @@ def compare(documents: Sequence[Json]) -> Comparison:
     by_id = [{claim["id"]: claim for claim in each["claims"]} for each in documents]
     ids = list(dict.fromkeys(id_ for claims in by_id for id_ in claims))
     fragments = anchors(ids)
-    times = [_time(each["started"]) for each in documents]
+    times = [instant(each["started"]) for each in documents]
     rows = [_row(id_, fragments[id_], [claims.get(id_) for claims in by_id], times) for id_ in ids]
     first, last = min(times), max(times)
     return Comparison(
         runs=[
-            Run(label=label, started=minute(each["started"]), facts=[_fact(each, n) for n in names])
+            Run(label=label, started=minute(each["started"]), facts=[fact(each, n) for n in names])
             for label, each in zip(labels, documents, strict=True)
         ],
         heads=names,
@@ -159,7 +160,8 @@ def compare(documents: Sequence[Json]) -> Comparison:
     )
 
 
-def _fact(evidence: Json, name: str) -> str:
+def fact(evidence: Json, name: str) -> str:
+    """The name of the scale, or a piece of provenance, in words."""
     if name == "scale":
         return str(evidence["scale"]["name"])
     return str(evidence["provenance"].get(name, "not named"))
@@ -167,8 +169,8 @@ def _fact(evidence: Json, name: str) -> str:
 
 def _telling(documents: Sequence[Json]) -> tuple[list[str], list[str]]:
     """The facts in which runs differ, and a label a run made of them; else its date, else its number."""
-    names = [n for n in ("scale", *TELLING) if len({_fact(each, n) for each in documents}) > 1]
-    labels = [", ".join(f"{n} {_fact(each, n)}" for n in names[:2]) for each in documents]
+    names = [n for n in ("scale", *TELLING) if len({fact(each, n) for each in documents}) > 1]
+    labels = [", ".join(f"{n} {fact(each, n)}" for n in names[:2]) for each in documents]
     if len({*labels}) < len(labels):
         dates = [minute(each["started"]) for each in documents]
         labels = [f"{label}, {date}".removeprefix(", ") for label, date in zip(labels, dates, strict=True)]
@@ -180,7 +182,7 @@ def _telling(documents: Sequence[Json]) -> tuple[list[str], list[str]]:
 def _problems(documents: Sequence[Json]) -> list[str]:
     """What a reader must know first."""
     found = [f"Run {i}: {problem}" for i, each in enumerate(documents, 1) for problem in each["problems"]]
-    scales = list(dict.fromkeys(_fact(each, "scale") for each in documents))
+    scales = list(dict.fromkeys(fact(each, "scale") for each in documents))
     if len(scales) > 1:
         found.append(
             f"The runs are of different scales ({', '.join(scales)}), so that their effects differ in what they say."
@@ -189,12 +191,6 @@ def _problems(documents: Sequence[Json]) -> list[str]:
     if len(versions) > 1:
         found.append(f"The runs are of different versions of the manifest ({', '.join(versions)}).")
     return found
-
-
-def _time(started: str) -> datetime:
-    """When a run started; a time without a zone counts as UTC."""
-    time = datetime.fromisoformat(started)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _row(id_: str, anchor: str, claims: Sequence[Json | None], times: Sequence[datetime]) -> Row:
@@ -216,13 +212,13 @@ def _row(id_: str, anchor: str, claims: Sequence[Json | None], times: Sequence[d
         statement=known[-1]["statement"],
         reading=": ".join(filter(None, [name, followed["measure"]])) if followed else "",
         cells=cells,
-        history=_history(id_, [_named(claim, name) for claim in claims], times),
+        history=_history(id_, [named(claim, name) for claim in claims], times),
     )
 
 
 def _cell(claim: Json, name: str, verdict: str, intervals: Sequence[Mapping[str, Interval]]) -> Cell:
     """A claim beside the last verdict, and all intervals, to its left."""
-    outcome, reading = claim["outcome"], _named(claim, name)
+    outcome, reading = claim["outcome"], named(claim, name)
     shown = None if reading is None else estimate(claim, reading)
     return Cell(
         verdict=Verdict.of(outcome),
@@ -246,7 +242,7 @@ def _intervals(claim: Json) -> dict[str, Interval]:
     }
 
 
-def _named(claim: Json | None, name: str) -> Json | None:
+def named(claim: Json | None, name: str) -> Json | None:
     """The reading of that name, if it has a value."""
     readings = [] if claim is None else claim["readings"]
     return next((r for r in readings if r["name"] == name and r["mean"] is not None), None)

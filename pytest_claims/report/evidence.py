@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -41,8 +42,23 @@ def validate(evidence: Json) -> Json:
     counts = Counter(claim["id"] for claim in document["claims"])
     if twice := [id_ for id_, count in counts.items() if count > 1]:
         raise EvidenceError(f"evidence, $.claims: {twice[0]} is there {counts[twice[0]]} times; {REWRITE}")
+    try:
+        instant(document["started"])
+    except (OverflowError, ValueError) as error:
+        raise EvidenceError(f"evidence, $.started: {_line(str(error))}; {REWRITE}") from None
     _check_charts(document)
     return dict(document)
+
+
+def instant(started: str) -> datetime:
+    """When a run started, in UTC; a time without a zone counts as UTC.
+
+    Raises:
+        OverflowError: At the end of the calendar.
+        ValueError: There is no such day or time.
+    """
+    time = datetime.fromisoformat(started)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _check_charts(document: Json) -> None:

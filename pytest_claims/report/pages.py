@@ -16,17 +16,18 @@ from pytest_claims.report.palette import ARMS, PALETTE, VERDICTS
 from pytest_claims.trial import Json
 
 
-def document(template: str, *, hidden: Sequence[str], **content: Any) -> str:
+def document(template: str, *, hidden: Sequence[str], math: bool = True, **content: Any) -> str:
     """A page of one file that needs nothing else.
 
     Args:
         template: Extends `base.html.j2`.
         hidden: The classes that a box hides; each has a box with the id `show-CLASS`.
+        math: Whether it has formulas, and their font, which is larger than many a page.
         content: What the template shows.
     """
     environment = _environment()
     style = environment.get_template("report.css").render(
-        palette=PALETTE, verdicts=VERDICTS, arms=ARMS, hidden=hidden, math=formulas.font()
+        palette=PALETTE, verdicts=VERDICTS, arms=ARMS, hidden=hidden, math=formulas.font() if math else ""
     )
     script = environment.get_template("report.js").render()
     return environment.get_template(template).render(

@@ -1,7 +1,8 @@
 """Batch norm with one thing wrong with it, to see whether the property claims notice.
 
 Each defect stands in for `torch.nn.functional.batch_norm`, which torch's layers call; each is the reference with one
-part replaced. `python -m tests.claims.defects` prints which claims notice which.
+part replaced. `python -m tests.claims.defects` prints which claims notice
+which, and `python -m tests.claims.gate_of_a_defect` what the gate says of one.
 """
 
 from collections.abc import Callable, Generator, Mapping

@@ -1,0 +1,83 @@
+"""The gate on real runs: of batch norm as it is, and of batch norm with a defect.
+
+`python -m tests.claims.gate_of_a_defect` judges the property claims C1 three times, with few examples: twice with torch
+as it is and once with a defect planted. It prints what the gate says, beside the first run, of the second, of the one
+with the defect, and of evidence that was cut short.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from pytest_claims.__main__ import main
+from pytest_claims.report.files import EVIDENCE
+from tests.claims.defects import DEFECTS, planted
+from tests.claims.planting import ROOT, few_examples
+
+CLAIMS = ("claims/test_context.py", "-k", "C1")
+DEFECT = "eps 0.01, whatever is asked for"
+
+
+class Planted:
+    """A pytest plugin: each test runs with the defect of that name, or with none."""
+
+    def __init__(self, defect: str | None) -> None:
+        self.defect = defect
+
+    def pytest_sessionstart(self) -> None:
+        few_examples()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None]:
+        with planted(self.defect) if self.defect else nullcontext():
+            yield
+
+
+def run(defect: str | None, to: Path) -> None:
+    """Judge the claims and write the report.
+
+    Raises:
+        RuntimeError: The run broke. A claim that fails does not break it.
+    """
+    options = ["-m", "property", "--scale", "smoke", "-q", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    options += ["-p", "no:cacheprovider", "-p", "no:xdist"]
+    options += ["--claims-store", f"{to}.sqlite", "--claims-report", str(to)]
+    said = StringIO()
+    file, *names = CLAIMS
+    with redirect_stdout(said), redirect_stderr(said):
+        code = pytest.main([str(ROOT / file), *names, *options], plugins=[Planted(defect)])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"exit code {code}\n{said.getvalue()[-4000:]}")
+
+
+def gate(title: str, baseline: Path, fresh: Path) -> None:
+    """Print what the gate says, and its exit code."""
+    print(f"== {title}", flush=True)
+    with redirect_stderr(sys.stdout):
+        code = main(["gate", "--baseline", str(baseline), "--fresh", str(fresh)])
+    print(f"exit code {code}\n", flush=True)
+
+
+def show(defect: str, at: Path) -> None:
+    """Make the runs in a directory and set them beside the first."""
+    run(None, at / "baseline")
+    run(None, at / "unchanged")
+    run(defect, at / "defect")
+    whole = (at / "unchanged" / EVIDENCE).read_bytes()
+    (at / "damaged.json").write_bytes(whole[: len(whole) // 2])
+    gate("unchanged", at / "baseline", at / "unchanged")
+    gate(f"planted: {defect}", at / "baseline", at / "defect")
+    gate("damaged evidence", at / "baseline", at / "damaged.json")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("defect", nargs="?", default=DEFECT, choices=DEFECTS, metavar="DEFECT", help=", ".join(DEFECTS))
+    with tempfile.TemporaryDirectory() as directory:
+        show(parser.parse_args().defect, Path(directory))
