@@ -6,11 +6,12 @@ with the defect, and of evidence that was cut short.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
-from io import StringIO
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -22,38 +23,43 @@ from tests.claims.planting import ROOT, few_examples
 
 CLAIMS = ("claims/test_context.py", "-k", "C1")
 DEFECT = "eps 0.01, whatever is asked for"
+NAME = "BNMODELS_DEFECT"
+"""The variable that names the defect of a run; empty for none."""
 
 
-class Planted:
-    """A pytest plugin: each test runs with the defect of that name, or with none."""
-
-    def __init__(self, defect: str | None) -> None:
-        self.defect = defect
-
-    def pytest_sessionstart(self) -> None:
-        few_examples()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None]:
-        with planted(self.defect) if self.defect else nullcontext():
-            yield
+# The plugin.
 
 
-def run(defect: str | None, to: Path) -> None:
-    """Judge the claims and write the report.
+def pytest_sessionstart() -> None:
+    """Before any test, and after conftest.py has chosen other settings."""
+    few_examples()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Each test runs with the defect."""
+    defect = os.environ[NAME]
+    with planted(defect) if defect else nullcontext():
+        yield
+
+
+# Running it.
+
+
+def run(defect: str, to: Path) -> None:
+    """Judge the claims in a process of their own, and write the report.
 
     Raises:
         RuntimeError: The run broke. A claim that fails does not break it.
     """
-    options = ["-m", "property", "--scale", "smoke", "-q", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
-    options += ["-p", "no:cacheprovider", "-p", "no:xdist"]
-    options += ["--claims-store", f"{to}.sqlite", "--claims-report", str(to)]
-    said = StringIO()
-    file, *names = CLAIMS
-    with redirect_stdout(said), redirect_stderr(said):
-        code = pytest.main([str(ROOT / file), *names, *options], plugins=[Planted(defect)])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise RuntimeError(f"exit code {code}\n{said.getvalue()[-4000:]}")
+    command = [sys.executable, "-m", "pytest", *CLAIMS, "-m", "property", "--scale", "smoke", "-q"]
+    command += ["-p", "tests.claims.gate_of_a_defect", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["--claims-store", f"{to}.sqlite", "--claims-report", str(to)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {NAME: defect, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"exit code {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
 
 
 def gate(title: str, baseline: Path, fresh: Path) -> None:
@@ -66,8 +72,8 @@ def gate(title: str, baseline: Path, fresh: Path) -> None:
 
 def show(defect: str, at: Path) -> None:
     """Make the runs in a directory and set them beside the first."""
-    run(None, at / "baseline")
-    run(None, at / "unchanged")
+    run("", at / "baseline")
+    run("", at / "unchanged")
     run(defect, at / "defect")
     whole = (at / "unchanged" / EVIDENCE).read_bytes()
     (at / "damaged.json").write_bytes(whole[: len(whole) // 2])
