@@ -1,8 +1,8 @@
 """The gate on real runs: of batch norm as it is, and of batch norm with a defect.
 
-`python -m tests.claims.gate_of_a_defect` judges the property claims C1 three times, with few examples: twice with torch
-as it is and once with a defect planted. It prints what the gate says, beside the first run, of the second, of the one
-with the defect, and of evidence that was cut short.
+`python -m tests.claims.gate_of_a_defect` judges the property claims C1 in float64 three times, with few examples: twice with
+torch as it is and once with a defect planted. It prints what the gate says, beside the first run, of the second, of the
+one with the defect, and of evidence that was cut short.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pytest_claims.report.files import EVIDENCE
 from tests.claims.defects import DEFECTS, planted
 from tests.claims.planting import ROOT, few_examples
 
-CLAIMS = ("claims/test_context.py", "-k", "C1")
+CLAIMS = ("claims/test_context.py", "-k", "C1 and float64")
 DEFECT = "eps 0.01, whatever is asked for"
 NAME = "BNMODELS_DEFECT"
 """The variable that names the defect of a run; empty for none."""

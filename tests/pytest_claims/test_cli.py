@@ -19,6 +19,7 @@ from pytest_claims.report import write
 from pytest_claims.store import VERSION, Store
 from tests.pytest_claims import project
 from tests.pytest_claims.report.example_page import evidence
+from tests.pytest_claims.report.test_comparison import sound, turned
 from tests.pytest_claims.test_archive import TRIALS, trial
 
 
@@ -214,8 +215,69 @@ def test_compare_one_alone(at: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert line == "error: a: one run alone; name at least two to compare\n"
 
 
+def test_gate_is_open(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line."""
+    write(sound() | {"problems": []}, at / "a")
+    line = said(capsys, "gate", "--baseline", "a", "--fresh", "a/evidence.json")
+    assert line == f"No verdict of {len(sound()['claims'])} claims changed.\n"
+
+
+def test_gate_is_closed_unless_the_change_is_allowed(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With 1, and what it says on standard output; a summary where one is wanted."""
+    write(sound(), at / "a")
+    write(turned(sound(), "C0", "REFUTED"), at / "b")
+    call = ["gate", "--baseline", "a", "--fresh", "b", "--summary", "summary.md"]
+    assert main(call) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"1 of {len(sound()['claims'])} claims changed verdict.\n")
+    assert err == ""
+    assert "| C0 | SUPPORTED | REFUTED |" in (at / "summary.md").read_text()
+    (at / "allowed").write_text("C0: SUPPORTED -> REFUTED: a new definition\n")
+    assert "accepted: C0: SUPPORTED -> REFUTED: a new definition\n" in said(capsys, *call, "--allow", "allowed")
+    assert "1 change is accepted" in (at / "summary.md").read_text()
+
+
+def test_gate_of_what_cannot_be_used(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With 2, which is neither yes nor no."""
+    write(sound(), at / "a")
+    whole = (at / "a/evidence.json").read_text()
+    (at / "damaged.json").write_text(whole[: len(whole) // 2])
+    (at / "other.json").write_text("{}")
+    (at / "allowed").write_text("C0\n")
+    for fresh, words in (
+        ("damaged.json", "not readable as JSON"),
+        ("other.json", "evidence"),
+        ("none", "no such file"),
+    ):
+        assert words in said(capsys, "gate", "--baseline", "a", "--fresh", fresh, code=2)
+        assert words in said(capsys, "gate", "--baseline", fresh, "--fresh", "a", code=2)
+    line = said(capsys, "gate", "--baseline", "a", "--fresh", "a", "--allow", "allowed", code=2)
+    assert line.startswith("error: allowed, line 1: 'C0' is not CLAIM: BEFORE -> AFTER: REASON")
+
+
+def test_history(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(sound(), at / "a")
+    new, where = said(capsys, "history", "--site", "site", "a").splitlines()
+    assert new.endswith(": new")
+    assert where == "history: site/index.html"
+    assert (at / new.removesuffix(": new") / "index.html").is_file()
+    old, _ = said(capsys, "history", "--site", "site", "a").splitlines()
+    assert old.endswith(": already there")
+    assert said(capsys, "history", "--site", "none", code=1) == "error: none: a history of no runs; name one to add\n"
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["store"], ["report", "a"], ["compare"], ["store", "drop"], ["publish", "--to"]]
+    "arguments",
+    [
+        [],
+        ["store"],
+        ["report", "a"],
+        ["compare"],
+        ["store", "drop"],
+        ["publish", "--to"],
+        ["gate", "--fresh", "a"],
+        ["history", "a"],
+    ],
 )
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
