@@ -133,7 +133,7 @@ def pytest_claims_study(config: pytest.Config, device: str) -> Study:
             "platform": platform.platform(),
             "processor": _processor(),
             "threads a worker": 1,
-            "commit": _commit(config.rootpath),
+            "commit": _commit(Path(__file__)),
         },
         grouped=Grouped(train=partial(train_together, data_dir=data_dir), form=form, at_once=at_once),
         preload=("bnmodels.warmup",),
@@ -158,10 +158,15 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _commit(root: Path) -> str:
-    """The commit, marked where the tree differs from it; empty outside a repository."""
+def _commit(file: Path) -> str:
+    """The commit, marked where the tree differs from it; empty where no repository has this file, as in a wheel."""
     try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        _git(file, "ls-files", "--error-unmatch", file.name)
+        return _git(file, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def _git(file: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(file.parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

@@ -14,6 +14,9 @@ from pytest_claims.statistics import LOOKS, PValues
 from pytest_claims.store import Store
 from pytest_claims.trial import Json, digest
 
+MANIFEST = "manifest.json"
+"""Its name, where no other is given."""
+
 
 class ManifestError(Exception):
     """The code and the manifest disagree: what differs, and the way out."""

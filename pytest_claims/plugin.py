@@ -1,8 +1,11 @@
 """The pytest plugin: options, fixtures and hooks. Translates; the other modules decide."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,7 @@ from pytest_claims import table
 from pytest_claims.archive import ArchiveError
 from pytest_claims.claim import Claim, Outcome, Statistical
 from pytest_claims.cluster import ClusterError
-from pytest_claims.family import ManifestError
+from pytest_claims.family import MANIFEST, ManifestError
 from pytest_claims.hearing import Docket, Hearing
 from pytest_claims.options import DEFAULT_REPORT, DEFAULT_SCALES, DEFAULT_STORE, OptionError, Options
 from pytest_claims.properties import property_verdict
@@ -46,6 +49,29 @@ class Hooks:
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Make the two hooks known."""
     pluginmanager.add_hookspecs(Hooks)
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Load a conftest with a study from a package that `--pyargs` names; pytest does so too late for its options."""
+    given, plugins = early_config.known_args_namespace, early_config.pluginmanager
+    if not given.pyargs or given.noconftest:
+        return
+    for argument in given.file_or_dir:
+        spec = _conftest_of(argument.partition("::")[0])
+        if spec is None or plugins.has_plugin(str(spec.origin)):
+            continue
+        conftest = import_module(spec.name)
+        if hasattr(conftest, "pytest_claims_study"):  # any other is none of our business
+            plugins.register(conftest, str(spec.origin))  # under the name that pytest looks for when it collects
+
+
+def _conftest_of(name: str) -> ModuleSpec | None:
+    """Of a package, or of the package that a module is in; None where the name is of neither, or of a path."""
+    try:
+        spec = find_spec(name)
+        return find_spec(f"{spec.parent}.conftest") if spec and spec.parent else None
+    except (AttributeError, ImportError, ValueError):
+        return None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -88,7 +114,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write a new version of the manifest from the code, and stop",
     )
-    parser.addini("claims_manifest", "the committed manifest of statistical claims, relative to the root directory")
+    parser.addini(
+        "claims_manifest",
+        f"the committed manifest of statistical claims, relative to the root directory; if not given, the {MANIFEST} "
+        "beside the claims, if there is one",
+    )
     parser.addini("claims_published", "directory of published evidence, relative to the root directory")
 
 
@@ -155,8 +185,7 @@ class Harness:
                 if "verdict" not in getattr(item, "fixturenames", ()):
                     raise pytest.UsageError(f"{item.nodeid}: judges {claim.id} and does not take the fixture verdict")
                 statistical.append((item.path.stem, claim))
-        name = self.config.getini("claims_manifest")
-        docket = Docket.of(statistical, manifest=self.config.rootpath / name if name else None)
+        docket = Docket.of(statistical, manifest=self._manifest(items))
         whole_modules = not any("::" in argument for argument in self.config.args)
         if self.options.write_manifest:
             if docket.manifest is None:
@@ -166,6 +195,20 @@ class Harness:
             pytest.exit(docket.manifest.write(statistical), returncode=0)
         docket.check(whole_modules=whole_modules)
         return docket
+
+    def _manifest(self, items: Sequence[pytest.Item]) -> Path | None:
+        """The one that the ini file names, or else the one beside the claims, which an installed package brings."""
+        name = self.config.getini("claims_manifest")
+        if name:
+            return self.config.rootpath / name
+        folders = {item.path.parent for item in items if isinstance(self.claims.get(item.nodeid), Statistical)}
+        found = sorted(path for folder in folders if (path := folder / MANIFEST).exists())
+        if len(found) > 1:
+            raise pytest.UsageError(
+                f"{found[0]} and {found[1]}: one run has one manifest; run the two apart, or name "
+                "one as claims_manifest in the ini file"
+            )
+        return found[0] if found else None
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
