@@ -198,8 +198,7 @@ class Harness:
 
     def _manifest(self, items: Sequence[pytest.Item]) -> Path | None:
         """The one that the ini file names, or else the one beside the claims, which an installed package brings."""
-        name = self.config.getini("claims_manifest")
-        if name:
+        if name := str(self.config.getini("claims_manifest")):
             return self.config.rootpath / name
         folders = {item.path.parent for item in items if isinstance(self.claims.get(item.nodeid), Statistical)}
         found = sorted(path for folder in folders if (path := folder / MANIFEST).exists())

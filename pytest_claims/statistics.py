@@ -392,8 +392,9 @@ def share_interval(d: npt.ArrayLike, looks: int = len(LOOKS), alpha: float = ALP
 def rarest_excluded(n: int) -> float:
     """The share above which an outcome would show up in n seeds, with probability 1 - `ALPHA`. A rarer one can hide.
 
-    >>> [round(rarest_excluded(n), 2) for n in LOOKS]
-    [0.31, 0.22, 0.14]
+    Examples:
+        >>> [round(rarest_excluded(n), 2) for n in LOOKS]
+        [0.31, 0.22, 0.14]
     """
     return float(1 - ALPHA ** (1 / n))
 

@@ -116,6 +116,18 @@ def test_step_is_one_line_that_runs_here(step: str) -> None:
         assert [name for name in environments() if re.fullmatch(pattern, name)]
 
 
+def test_citation_is_of_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == PROJECT["version"]
+    assert cited["license"] == PROJECT["license"]
+
+
+def test_every_shell_script_is_checked() -> None:
+    named = set(tox()["testenv:workflows"]["commands"].split())
+    scripts = {f".ci/{path.name}" for path in (ROOT / ".ci").iterdir() if path.read_text().startswith("#!")}
+    assert scripts <= named
+
+
 def test_ci_names_envs_that_there_are() -> None:
     assert set(workflow("ci")["jobs"]["check"]["strategy"]["matrix"]["env"]) <= environments()
 
@@ -127,4 +139,4 @@ def test_least_that_a_workflow_may_do() -> None:
         assert found["permissions"] == {"contents": "read"}
         assert all(job["timeout-minutes"] for job in found["jobs"].values())
         writes = [name for name, job in found["jobs"].items() if "permissions" in job]
-        assert writes in ([], ["site"])
+        assert writes in ([], ["docs"], ["site"])
