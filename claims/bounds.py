@@ -36,6 +36,8 @@ not the standard deviation: a constant float32 channel of 10^4 comes out at 0.03
     dx    |alpha| (|dt| + m u (mean|g| + mean|(x - mu) k|) + 2 u (|g| + |mean(g)| + |(x - mu) k|)) (1 + rho)
           + |dx| (rho + 2 u + w)
 The term mean|(x - mu) k| is there for automatic differentiation, which subtracts the mean of everything at the end.
+By running statistics, which are given, dx = alpha g and gamma's gradient is the sum of g (x - mu) / s: with 4 u for 1/s,
+    |ddx| <= 6 u |dx|         |dgamma| <= (m + 6) u sum|g (x - mu)| / s
 
 # Moved inputs
 What BN makes of inputs that each moved by at most e < s (because x + a was rounded, say) follows from two facts: the
@@ -46,6 +48,7 @@ These are inequalities in exact arithmetic, without linearisation.
 # The oracle
 It is the same formula in float64, from the very inputs under test after they were rounded to their type. Its own error
 obeys the same bounds with u = 2^-53, which are added: next to float32 that is nothing, in float64 it doubles the bound.
+Where the values to compare with are exact (`claims.rational`), nothing is added.
 
 # Safety
 The bounds are first order in u and w, up to what is written out. What is left out are products of two such factors:
@@ -111,10 +114,12 @@ class _Normalised:
     mean: Tensor
     var: Tensor
 
-    def __init__(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
+    def __init__(
+        self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, *, oracle: bool = True
+    ) -> None:
         self.x = exact(x)
         self.eps = eps
-        self.precisions = (precision(x.dtype), precision(torch.float64))
+        self.precisions = [precision(x.dtype)] + oracle * [precision(torch.float64)]
         self.over = [axis for axis in range(x.dim()) if axis != 1]
         self.count = x.numel() // x.shape[1]
         channels = torch.ones(x.shape[1], dtype=torch.float64)
@@ -131,8 +136,7 @@ class _Normalised:
 
     def total(self, bound: Callable[[Precision], Tensor]) -> Tensor:
         """The computation's bound plus the oracle's, with what is of second order."""
-        first, oracle = (bound(p) for p in self.precisions)
-        return SECOND_ORDER * (first + oracle)
+        return SECOND_ORDER * torch.stack([bound(p) for p in self.precisions]).sum(0)
 
     @property
     def centred(self) -> Tensor:
@@ -160,9 +164,18 @@ class _Normalised:
         places = alpha * (self.centred.abs() + 2 * self.x.abs() + 2 * self.mean.abs())
         return statistics + u * (places + self.beta.abs() + y) + p.storage * y
 
+    def beta_gradient_bound(self, gradient: Tensor) -> Tensor:
+        """On the gradient to beta, the sum of g, a value a channel."""
+        g = exact(gradient)
+        size, value = g.abs().sum(self.over), g.sum(self.over).abs()
+        return self.total(lambda p: self.count * p.operation * size + p.storage * value)
+
 
 class Evaluation(_Normalised):
-    """Batch norm by running statistics at one input: exact values and bounds on those computed."""
+    """Batch norm by running statistics at one input: exact values and bounds on those computed.
+
+    `oracle` is whether computed values are compared with the ones here, whose own error then counts.
+    """
 
     def __init__(
         self,
@@ -173,8 +186,9 @@ class Evaluation(_Normalised):
         *,
         running_mean: Tensor,
         running_var: Tensor,
+        oracle: bool = True,
     ) -> None:
-        super().__init__(x, weight, bias, eps)
+        super().__init__(x, weight, bias, eps, oracle=oracle)
         self.mean = self.beside(exact(running_mean))
         self.var = self.beside(exact(running_var))
 
@@ -183,16 +197,32 @@ class Evaluation(_Normalised):
         """On each output: as in training, with statistics that are given and a scale that costs 4 u."""
         return self.total(lambda p: self._output_bound(p, 0.0, 4 * p.operation))
 
+    def input_gradient_bound(self, gradient: Tensor) -> Tensor:
+        """On each element of the gradient to the input."""
+        dx = (self.slope * exact(gradient)).abs()
+        return self.total(lambda p: (6 * p.operation + p.storage) * dx)
+
+    def weight_gradient_bound(self, gradient: Tensor) -> Tensor:
+        """On the gradient to gamma, a value a channel."""
+        terms = exact(gradient) * self.centred / self.deviation
+        size, value = terms.abs().sum(self.over), terms.sum(self.over).abs()
+        return self.total(lambda p: (self.count + 6) * p.operation * size + p.storage * value)
+
     def moved(self, by: Tensor | float) -> Tensor:
         """How much the output moves when each input moves by at most `by`."""
         return self.slope.abs() * by
 
 
 class Training(_Normalised):
-    """Batch norm by the statistics of the batch at one input: exact values and bounds on those computed."""
+    """Batch norm by the statistics of the batch at one input: exact values and bounds on those computed.
 
-    def __init__(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> None:
-        super().__init__(x, weight, bias, eps)
+    `oracle` is as in `Evaluation`.
+    """
+
+    def __init__(
+        self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, *, oracle: bool = True
+    ) -> None:
+        super().__init__(x, weight, bias, eps, oracle=oracle)
         self.mean = self.average(self.x)
         self.var = self.average(self.centred.square())
 
@@ -294,12 +324,6 @@ class Training(_Normalised):
             return self.count * (error / self.deviation).flatten() + p.storage * value
 
         return self.total(bound)
-
-    def beta_gradient_bound(self, gradient: Tensor) -> Tensor:
-        """On the gradient to beta, the sum of g, a value a channel."""
-        g = exact(gradient)
-        size, value = g.abs().sum(self.over), g.sum(self.over).abs()
-        return self.total(lambda p: self.count * p.operation * size + p.storage * value)
 
     def _reach(self, by: Tensor | float) -> tuple[Tensor, Tensor]:
         """The input's movement, shaped to broadcast, and the smallest s' after it."""

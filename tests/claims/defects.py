@@ -16,7 +16,12 @@ from bnmodels.norms.batch_norm import batch_norm, batch_statistics, normalise, u
 
 from .planting import CONTROL, caught, table
 
-CLAIMS = ("claims/test_context.py", "claims/test_q1_bias_redundancy.py", "claims/test_q1_bias_limits.py")
+CLAIMS = (
+    "claims/test_context.py",
+    "claims/test_q1_bias_redundancy.py",
+    "claims/test_q1_bias_limits.py",
+    "claims/test_v_versions.py",
+)
 
 BatchNormFunction = Callable[..., Tensor]
 Statistics = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -103,6 +108,20 @@ def biased_running(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, var * ((count - 1) / count)
 
 
+def one_pass(x: Tensor) -> tuple[Tensor, Tensor]:
+    """E[x^2] - E[x]^2, which cancels when the mean is large."""
+    mean, _ = batch_statistics(x)
+    square, _ = batch_statistics(x.square())
+    return mean, (square - mean.square()).clamp(min=0)
+
+
+def eps_outside(
+    x: Tensor, mean: Tensor, var: Tensor, *, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """Adds eps to the standard deviation and not to the variance."""
+    return normalise(x, mean, (var.sqrt() + eps).square(), weight=weight, bias=bias, eps=0.0)
+
+
 def per_position(x: Tensor, *_: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
     """Normalises each position by itself, over the batch alone."""
     y = (x - x.mean(0)) * (x.var(0, correction=0) + eps).rsqrt()
@@ -150,6 +169,8 @@ def train_on_running(
 DEFECTS: Mapping[str, BatchNormFunction] = {
     "no centring": _with(normalise=no_centring),
     "unbiased batch variance": _with(used=unbiased),
+    "variance in one pass": _with(used=one_pass, kept=one_pass),
+    "eps outside the root": _with(normalise=eps_outside),
     "statistics per position": _with(normalise=per_position),
     "statistics detached from the graph": _with(used=detached),
     "running variance biased": _with(kept=biased_running),

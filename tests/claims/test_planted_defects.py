@@ -17,6 +17,8 @@ NOTICED_BY = {
     "defects": {
         "no centring": {"C1[moments]", "Q1.1"},
         "unbiased batch variance": {"C1[moments]", "C2[training, one batch]"},
+        "variance in one pass": {"C1[running statistics]", "V1[training]", "V3[running statistics]"},
+        "eps outside the root": {"C1[moments]", "V1[training]", "V2[training]"},
         "statistics per position": {"C1[not per position]", "Q1.1[shift by position]"},
         "statistics detached from the graph": {"Q1.4[gradient]"},
         "running variance biased": {"C1[running statistics]"},
@@ -90,13 +92,14 @@ def test_defect_is_one(defect: str) -> None:
 
     def everything() -> list[torch.Tensor]:
         draw = torch.Generator().manual_seed(0)
-        layer = nn.BatchNorm1d(3, dtype=torch.float64)
+        layer = nn.BatchNorm1d(3)
         with torch.no_grad():
             layer.weight.fill_(2)
             layer.bias.fill_(1)
-        x = torch.randn(4, 3, 2, generator=draw, dtype=torch.float64, requires_grad=True)
+        # far enough from 0 that float32 cancels, and so narrow that it matters where eps is added
+        x = (3 + 0.03 * torch.randn(4, 3, 2, generator=draw)).requires_grad_()
         y = layer(x)
-        (gradient,) = torch.autograd.grad(y, x, torch.randn(y.shape, generator=draw, dtype=torch.float64))
+        (gradient,) = torch.autograd.grad(y, x, torch.randn(y.shape, generator=draw))
         return [y, gradient, *layer.buffers(), layer.eval()(x)]
 
     with defects.planted(CONTROL):
