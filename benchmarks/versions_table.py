@@ -36,9 +36,9 @@ units in the output, and where a channel has two values its gradient is the smal
 RUNS = """\
 ## First steps of training
 
-The first {steps} steps of SGD, batch {batch}, rate {rate:g}, seed {seed}, on the embedded MNIST, one thread. Steps count from 1; a step's
-loss is measured before its update, so weights that part after step n show in the losses from step n + 1 on. Relative is to
-the larger of two losses.
+The first {steps} steps of SGD, batch {batch}, rate {rate:g}, seed {seed}, on the embedded MNIST, one thread. Steps count
+from 1; a step's loss is measured before its update, so weights that part after step n show in the losses from step n + 1
+on. Relative is to the larger of two losses.
 """
 
 
