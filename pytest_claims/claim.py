@@ -141,6 +141,7 @@ class Statistical(Claim):
         arms: What is trained, by name: recipes, `Arm`s where the seed is shifted, `Tuned` arms at their own best setting.
         horizon: Epochs at each scale. At a scale that is left out the claim is not judged.
         why_not: Reasons for the scales left out.
+        scope: What its verdict speaks of where that is not what the scale says: "on 2,000 images".
         effect: One number a seed. A diverged run for which it has no sensible value makes it inf (the claim's side
             wins), -inf (it loses) or nan (neither arm is left).
         unit: The smallest difference that would matter to someone, in the effect's own unit.
@@ -155,6 +156,7 @@ class Statistical(Claim):
     arms: Mapping[str, Any]
     horizon: Mapping[str, int]
     why_not: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
     unit: float
     measure: str
     scaling: float = 1.0

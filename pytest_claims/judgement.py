@@ -88,7 +88,7 @@ def verdict_of(
         family: How many claims share the error rate.
     """
     epochs = claim.horizon[scale.name]
-    scope = f"{scale.scope}, {epochs} epoch{'s' * (epochs > 1)}"
+    scope = f"{claim.scope or scale.scope}, {epochs} epoch{'s' * (epochs > 1)}"
     if isinstance(values, Undecidable):
         return Verdict(claim=claim, outcome=values.outcome, scale=scale.name, scope=scope, reason=values.reason)
     try:

@@ -160,6 +160,11 @@ def test_verdict_supported() -> None:
     assert verdict.recipes["better"]["gain"] == 0.1
 
 
+def test_verdict_scope_of_its_own() -> None:
+    """A claim on fewer images than the scale has says so."""
+    assert judged(*LEADS, scope="on 2 toys").scope == "on 2 toys, 2 epochs"
+
+
 def test_verdict_refuted() -> None:
     verdict = judged(*[-lead for lead in LEADS])
     assert verdict.outcome is Outcome.REFUTED
