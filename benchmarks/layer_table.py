@@ -1,8 +1,8 @@
 """All layers at a glance, as Markdown: `python -m benchmarks.layer_table`.
 
 Costs are those of `claims/layer_costs.json`, which `python -m benchmarks.norm_layers --to` writes, accuracies those of the
-published evidence: the transform's P minus batch norm's, at each own best rate, in points, with its interval. A layer
-without one has no verdict yet. A second table has milliseconds by the number of channels.
+published evidence: the transform's P minus batch norm's, at each own best rate, which stands beside, in points, with its
+interval. A layer without one has not been trained to the end. A second table has milliseconds by the number of channels.
 """
 
 import argparse
@@ -52,15 +52,24 @@ LAYERS = {
 """What each layer is blind to, or moves with, as its docstring says, and which claims are about that."""
 
 
-def leads(evidence: Any) -> dict[str, str]:
-    """By layer, P minus batch norm's, with its interval."""
+def leads(evidence: Any) -> dict[str, tuple[str, str]]:
+    """By layer, its own best rate, and P minus batch norm's with its interval."""
     found = {}
     for claim in evidence["claims"]:
-        if claim["id"].startswith("Q7.6") and claim["seeds"]:
-            for reading in claim["readings"]:
-                scale = reading["scaling"]
-                low, mean, high = (-scale * reading[end] for end in ("high", "mean", "low"))
-                found[reading["name"]] = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+        if not claim["id"].startswith(("Q7.6", "Q7.4")) or not claim["seeds"]:
+            continue
+        few = claim["id"] == "Q7.4"
+        of = ", 2,000 images" if few else ""
+        for reading in claim["also"] if few else claim["readings"]:
+            name = reading["name"].removesuffix(" minus BN")
+            if few and name == reading["name"]:
+                continue
+            # Q7.6 says by how much batch norm is ahead
+            ends = sorted((1 if few else -1) * reading["scaling"] * reading[end] for end in ("low", "mean", "high"))
+            shown = f"{ends[1]:+.2f} ({ends[0]:+.2f} to {ends[2]:+.2f}{of})"
+            found[name] = (f"{claim['recipes'][name]['lr']:g}", shown)
+        if not few:
+            found["batch"] = (f"{claim['recipes']['batch']['lr']:g}", "0")
     return found
 
 
@@ -86,16 +95,18 @@ def main(evidence_file: Path) -> None:
     costs = json.loads((ROOT / "claims" / "layer_costs.json").read_text())
     accuracy = leads(evidence)
     print(
-        "| layer | blind to, or moves with | claims | hold | time ~ C^ | step / BN | kept / BN | P minus BN, points |"
+        "| layer | blind to, or moves with | claims | hold | time ~ C^ | step / BN | kept / BN | rate "
+        "| P minus BN, points |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, (blind, claims) in LAYERS.items():
         cost = costs[name]
         low, high = cost["range"]
+        rate, lead = accuracy.get(name, ("", ""))
         print(
             f"| {name} | {blind} | {', '.join(claims)} | {'yes' if supported(evidence, claims) else 'no'} "
             f"| {cost['exponent']:.2f} ± {cost['half_width']:.2f} | {cost['step']:.2f} ({low:.2f} to {high:.2f}) "
-            f"| {cost['kept']:.2f} | {'0' if name == 'batch' else accuracy.get(name, '')} |"
+            f"| {cost['kept']:.2f} | {rate} | {lead} |"
         )
     by_channels(costs)
 
