@@ -56,7 +56,7 @@ def as_good(id_: str, statement: str, norm: str, *others: str, notes: str = "") 
         unit=0.3 * PP,
         measure=f"{P_END}, {norm} minus BN",
         scaling=100,
-        also=beside(norm) | {f"{other} minus BN": partial(ahead, other, "batch") for other in others},
+        also=beside(norm) | {f"{other} minus BN": Also(partial(ahead, other, "batch"), P_END, 100) for other in others},
         notes=f"{NOTES} {notes}".strip(),
         charts=partial(correlations, ("batch", norm, *others)),
     )
@@ -112,8 +112,13 @@ def regularises(one: str, other: str, runs: Runs) -> float:
         measure="pp of gap at equal training loss, BN minus top-k, 2,000 images",
         scaling=100,
         also={
-            "random mask of equal density": partial(regularises, "batch", "random-mask"),
-            **{f"gap of {name}, last epoch": partial(gap, name) for name in ("batch", "top-k", "random-mask")},
+            "random mask of equal density": Also(
+                partial(regularises, "batch", "random-mask"), "pp of gap at equal training loss, BN minus it", 100
+            ),
+            **{
+                f"gap of {name}": Also(partial(gap, name), "pp, training minus test accuracy, last epoch", 100)
+                for name in ("batch", "top-k", "random-mask")
+            },
             **{
                 f"{name} minus BN": Also(partial(ahead, name, "batch"), P_END, 100) for name in ("top-k", "random-mask")
             },
