@@ -53,18 +53,14 @@ def ahead_by(
     note: str = "",
     expected: Outcome = SUPPORTED,
 ) -> Superiority:
-    """The claim that one arm ends ahead of another, by more than the unit (`side` 1), or by more than minus it (-1).
-
-    On 2,000 images LeNet with neither BN nor dropout is shown beside; Q2.2 has it on all.
-    """
+    """The claim that one arm ends ahead of another, by more than the unit (`side` 1), or by more than minus it (-1)."""
     unit = (1.0 if small else 0.3) * PP
-    beside = ("none",) if small and one == "BN" else ()
     return Superiority(
         id=f"{id_}[{'2,000' if small else '60,000'}]",
         statement=statement,
         place=PLACE,
         expected=expected,
-        arms=tuned_six(one, other, *beside, small=small),
+        arms=tuned_six(one, other, small=small),
         horizon=LENGTH,
         why_not=WHY_NOT,
         scope="on 2,000 images" if small else "",
@@ -74,8 +70,7 @@ def ahead_by(
         measure=f"{P_END}, {measure}",
         scaling=100,
         also={"seeds on which it is": Also(partial(is_ahead, one, other, side * unit), "share of seeds", share=True)}
-        | {f"{one} minus {name}": Also(partial(ahead, one, name), P_END, 100) for name in beside}
-        | behaviour("BN", other if one == "BN" else one, *beside),
+        | behaviour("BN", other if one == "BN" else one),
         notes=f"{NOTES} {note}".strip(),
     )
 
