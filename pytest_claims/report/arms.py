@@ -74,7 +74,9 @@ class Arms:
         }
         shortest = min((t["horizon"] for arm in runs.values() for t in arm), default=0)
         curve, curves = _curves(claim, runs)
-        most = sorted(runs, key=lambda arm: -len(runs[arm]))[: len(marks.DASHES)]
+        # the trials of a search or a tuning have one seed each, and would hide what is compared
+        several = [arm for arm in runs if len(runs[arm]) > 1] or list(runs)
+        most = sorted(several, key=lambda arm: -len(runs[arm]))[: len(marks.DASHES)]
         return cls(
             claim=claim,
             runs=runs,

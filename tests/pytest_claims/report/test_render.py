@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from pytest_claims.report import validate
-from pytest_claims.report.arms import recipe_rows
+from pytest_claims.report.arms import Arms, recipe_rows
 from pytest_claims.report.bars import UnitAxis
 from pytest_claims.report.readings import in_units
 from pytest_claims.report.render import page
@@ -305,3 +305,13 @@ def test_provenance_and_rules(root: Node) -> None:
         assert value in shown
     assert "8, 12 and 20 seeds" in root.by_id("rules").words
     assert "All 13 claims" in root.by_id("rules").words
+
+
+def test_tuning_is_not_drawn_beside_what_is_compared() -> None:
+    """Its trials have one seed each."""
+    c, known = claim("Q2.3"), evidence()["trials"]
+    first, second = [arm for arm, keys in c["trials"].items() if len(keys) > 1][:2]
+    compared = {arm: c["trials"][arm] for arm in (first, second)}
+    tuning = {"tuning": compared[first][:1]}
+    assert Arms.of(dict(c, trials=tuning | compared), known).drawn == [first, second]
+    assert Arms.of(dict(c, trials=tuning), known).drawn == ["tuning"]
