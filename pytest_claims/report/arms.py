@@ -72,9 +72,10 @@ class Arms:
         runs = {
             arm: [trials[key] | {"key": key} for key in keys if key in trials] for arm, keys in claim["trials"].items()
         }
+        # the trials of a search or a tuning have one seed each, and would hide what is compared
+        runs = dict(sorted(runs.items(), key=lambda arm: len(arm[1]) == 1))
         shortest = min((t["horizon"] for arm in runs.values() for t in arm), default=0)
         curve, curves = _curves(claim, runs)
-        # the trials of a search or a tuning have one seed each, and would hide what is compared
         several = [arm for arm in runs if len(runs[arm]) > 1] or list(runs)
         most = sorted(several, key=lambda arm: -len(runs[arm]))[: len(marks.DASHES)]
         return cls(

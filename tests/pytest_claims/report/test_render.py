@@ -313,5 +313,6 @@ def test_tuning_is_not_drawn_beside_what_is_compared() -> None:
     first, second = [arm for arm, keys in c["trials"].items() if len(keys) > 1][:2]
     compared = {arm: c["trials"][arm] for arm in (first, second)}
     tuning = {"tuning": compared[first][:1]}
-    assert Arms.of(dict(c, trials=tuning | compared), known).drawn == [first, second]
+    arms = Arms.of(dict(c, trials=tuning | compared), known)
+    assert (arms.drawn, list(arms.runs)) == ([first, second], [first, second, "tuning"])
     assert Arms.of(dict(c, trials=tuning), known).drawn == ["tuning"]
