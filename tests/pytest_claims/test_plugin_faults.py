@@ -9,7 +9,7 @@ import sys
 import termios
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -107,7 +107,16 @@ def test_effect_raises(pytester: pytest.Pytester) -> None:
     assert "Its effect cannot be computed: KeyError: 'worse'." in project.evidence(at)["claims"][1]["reason"]
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and so would the processes that a test starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @posix
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("options", [["--claims-workers=2"], ["--claims-workers=0"], ["--claims-workers=2", "-n2"]])
 def test_interrupt(pytester: pytest.Pytester, options: list[str]) -> None:
     """Ctrl-C: every finished trial is stored, no process is left, and the next run does only the rest."""
