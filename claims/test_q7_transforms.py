@@ -233,12 +233,8 @@ SEARCHED = {norm: partial(brief, norm) for norm in ("batch", *FIRST)}
         place=PLACE,
         arms={rate_arm(norm, FIRST_RATE): recipe(lr=2.0**FIRST_RATE) for norm, recipe in SEARCHED.items()},
         search=search_rates(**SEARCHED),
-        horizon={"smoke": 1, "wide": 1},
-        why_not=WHY_NOT
-        | {
-            "standard": "It searches rates for ten networks.",
-            "full": "Its searches are beyond the budget of the first look; run --scale wide.",
-        },
+        horizon={"smoke": 1, "full": 1},
+        why_not={"standard": "It searches rates for ten networks."},
         parts={norm: Greater(delta=-1.5) for norm in FIRST},
         effects=lambda runs: {
             norm: float(largest_stable(norm, runs) - largest_stable("batch", runs)) for norm in FIRST

@@ -10,7 +10,7 @@ from bnmodels.lenet import PLACES, Architecture, Dropping
 from bnmodels.recipe import Correlated, Recipe
 from pytest_claims import Tuned
 
-from .arms import NO_NORM, bn_lenet
+from .arms import NO_NORM, bn_lenet, lenet
 from .measures import Runs, final_p, p
 from .rates import WHOLE, own_best
 
@@ -45,6 +45,7 @@ def few(recipe: Callable[..., Recipe], **changes: Any) -> Recipe:
 
 SIX: Mapping[str, Callable[..., Recipe]] = {
     "BN": bn_lenet,
+    "none": lenet,
     "dropout": partial(dropping, (0.0, 0.0, DROPPED, DROPPED), norm=False),
     "light dropout": partial(dropping, (0.0, 0.0, FIFTH, FIFTH), norm=False),
     "both": partial(dropping, (0.0, 0.0, 0.0, DROPPED), norm=True),
@@ -59,8 +60,12 @@ def six(name: str, *, small: bool, **changes: Any) -> Recipe:
     return few(SIX[name], **measured) if small else SIX[name](**measured)
 
 
-TUNING: Mapping[str, Mapping[str, int]] = {"dropout": {"epochs": WHOLE}, "light dropout": {"epochs": WHOLE, "start": 1}}
-"""Without BN a network stands on a plateau: it is tuned over 10 epochs; the light one from rate 2 on, LeNet's best."""
+TUNING: Mapping[str, Mapping[str, int]] = {
+    "none": {"epochs": WHOLE, "start": 1},
+    "dropout": {"epochs": WHOLE},
+    "light dropout": {"epochs": WHOLE, "start": 1},
+}
+"""Without BN a network stands on a plateau: it is tuned over 10 epochs; two of them from rate 2 on, LeNet's best."""
 
 
 def tuned_six(*names: str, small: bool) -> dict[str, Tuned]:
