@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pytest_claims.claim import Arm, Statistical
 from pytest_claims.trial import Run, Scale, Study, Trial
-from pytest_claims.tuning import Tuned
+from pytest_claims.tuning import Attempt, Tuned
 
 Known = Callable[[Trial], Run | None]
 """The run of a trial, cut to its horizon, if it has finished."""
@@ -89,7 +89,7 @@ def _tuned(
         for setting in wanted:
             recipe = scale.prepare(arm.candidate(setting))
             for seed in arm.seeds if scale.judged else arm.seeds[:1]:
-                label = f"{name}, tuning at {setting:g}, seed {seed}"
+                label = Attempt(name, setting, seed).label
                 trials[label] = study.trial(recipe, seed=seed, horizon=arm.horizon[scale.name])
                 if (run := known(trials[label])) is not None:
                     runs[label] = run

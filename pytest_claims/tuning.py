@@ -1,9 +1,10 @@
 """Arms at their own best setting, which is found on seeds that never judge."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_claims.trial import Json, Run, describe
 
@@ -86,6 +87,25 @@ class Tuned:
             "seeds": list(self.seeds),
             "floor": self.floor if math.isfinite(self.floor) else None,
         }
+
+
+class Attempt(NamedTuple):
+    """One trial of a search: the arm that it tunes, the setting that it tries, and its seed."""
+
+    arm: str
+    setting: float
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """Its name among the trials of a claim."""
+        return f"{self.arm}, tuning at {self.setting:g}, seed {self.seed}"
+
+    @classmethod
+    def labelled(cls, label: str) -> "Attempt | None":
+        """The attempt of this name; None if it is the name of an arm."""
+        found = re.fullmatch(r"(.+), tuning at (\S+), seed (\d+)", label, flags=re.DOTALL)
+        return cls(found[1], float(found[2]), int(found[3])) if found else None
 
 
 def mean(values: Sequence[float]) -> float:

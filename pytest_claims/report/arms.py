@@ -10,6 +10,7 @@ from pytest_claims.report import charts, marks, wording
 from pytest_claims.report.tables import flat
 from pytest_claims.report.wording import number
 from pytest_claims.trial import Json
+from pytest_claims.tuning import Attempt
 
 PREFERRED = ("precise accuracy", "test accuracy")
 """Curves to draw, the best first, where a claim names none: the first that every arm has."""
@@ -48,7 +49,7 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Arms:
-    """The arms of a claim.
+    """The arms of a claim, without the trials that tuned them.
 
     Attributes:
         claim: Its evidence.
@@ -70,9 +71,11 @@ class Arms:
     def of(cls, claim: Json, trials: Mapping[str, Json]) -> "Arms":
         """The arms of a claim, from the trials of all."""
         runs = {
-            arm: [trials[key] | {"key": key} for key in keys if key in trials] for arm, keys in claim["trials"].items()
+            arm: [trials[key] | {"key": key} for key in keys if key in trials]
+            for arm, keys in claim["trials"].items()
+            if not Attempt.labelled(arm)
         }
-        # the trials of a search or a tuning have one seed each, and would hide what is compared
+        # what a search tried on one seed alone would hide what is compared
         runs = dict(sorted(runs.items(), key=lambda arm: len(arm[1]) == 1))
         shortest = min((t["horizon"] for arm in runs.values() for t in arm), default=0)
         curve, curves = _curves(claim, runs)

@@ -14,8 +14,10 @@ from pytest_claims.report.bars import UnitAxis, share_bar
 from pytest_claims.report.formulas import mathml
 from pytest_claims.report.pictures import Picture, pictures
 from pytest_claims.report.readings import Figure
+from pytest_claims.report.tunings import Tuning, tunings
 from pytest_claims.report.wording import Verdict, number
 from pytest_claims.trial import Json
+from pytest_claims.tuning import Attempt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class Card:
         drawing: The learning curves of its arms.
         pictures: What the claim itself draws.
         quoted: The curve that the write-up's figures are set beside.
+        tunings: How its arms came to their own best settings.
         elsewhere: What the write-up reports of anything but an arm.
         later: Whether some run diverged after the epochs that the claim reads.
         seeds: Every reading seed by seed, as plain text.
@@ -70,6 +73,7 @@ class Card:
     final_heads: list[str]
     arms: list[ArmRow]
     quoted: str
+    tunings: list[Tuning]
     elsewhere: list[tuple[str, str]]
     later: bool
     seeds: str
@@ -95,7 +99,8 @@ def anchors(ids: Sequence[str]) -> dict[str, str]:
 def card(claim: Json, anchor: str, item: str, trials: Mapping[str, Json], axis: UnitAxis) -> Card:
     """What a claim's section shows."""
     shown, arms = readings.weakest(claim), Arms.of(claim, trials)
-    rows = arms.rows()
+    rows, searches = arms.rows(), tunings(claim, trials)
+    recipes = {arm: recipe for arm, recipe in claim["recipes"].items() if not Attempt.labelled(arm)}
     return Card(
         claim=claim,
         anchor=anchor,
@@ -116,11 +121,12 @@ def card(claim: Json, anchor: str, item: str, trials: Mapping[str, Json], axis: 
         final_heads=[f"Final {curve}" for curve in arms.curves],
         arms=rows,
         quoted=arms.quoted,
+        tunings=searches,
         elsewhere=[(what, wording.given(v)) for what, v in claim["reported"].items() if what not in arms.runs],
-        later=sum(row.diverged for row in rows) > claim["diverged"],
+        later=sum(row.diverged for row in rows) + sum(search.diverged for search in searches) > claim["diverged"],
         seeds=wording.aligned(readings.seed_table(claim)),
-        recipes=recipe_rows(claim["recipes"]),
-        runs=arms.listing(),
+        recipes=recipe_rows(recipes | dict(search.recipe for search in searches)),
+        runs="\n\n".join(filter(None, [arms.listing(), *(search.listing for search in searches)])),
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_claims.plan import SearchFailed, SeedPlan, plan_seed
 from pytest_claims.trial import Run, Trial
-from pytest_claims.tuning import Tuned
+from pytest_claims.tuning import Attempt, Tuned
 from tests.pytest_claims import toy
 from tests.pytest_claims.toy import History, Recipe, gain
 
@@ -142,3 +142,11 @@ def test_parameters_name_what_decides() -> None:
     assert described["settings"] == GRID
     assert described["seeds"] == [2000, 2001, 2002]
     assert described["candidate"]["gain"] == 1.0
+
+
+@given(arm=st.text(min_size=1), setting=st.floats(allow_nan=False), seed=st.integers(2000))
+def test_label_tells_what_was_tried(arm: str, setting: float, seed: int) -> None:
+    """A setting is named to six digits."""
+    label = Attempt(arm, setting, seed).label
+    assert Attempt.labelled(label) == Attempt(arm, float(f"{setting:g}"), seed)
+    assert Attempt.labelled(arm if ", tuning at " not in arm else "BN") is None

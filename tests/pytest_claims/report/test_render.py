@@ -307,12 +307,11 @@ def test_provenance_and_rules(root: Node) -> None:
     assert "All 13 claims" in root.by_id("rules").words
 
 
-def test_tuning_is_not_drawn_beside_what_is_compared() -> None:
-    """Its trials have one seed each."""
+def test_what_one_seed_tried_is_not_drawn_beside_what_is_compared() -> None:
     c, known = claim("Q2.3"), evidence()["trials"]
     first, second = [arm for arm, keys in c["trials"].items() if len(keys) > 1][:2]
     compared = {arm: c["trials"][arm] for arm in (first, second)}
-    tuning = {"tuning": compared[first][:1]}
-    arms = Arms.of(dict(c, trials=tuning | compared), known)
-    assert (arms.drawn, list(arms.runs)) == ([first, second], [first, second, "tuning"])
-    assert Arms.of(dict(c, trials=tuning), known).drawn == ["tuning"]
+    tried = {"tried": compared[first][:1]}
+    arms = Arms.of(dict(c, trials=tried | compared), known)
+    assert (arms.drawn, list(arms.runs)) == ([first, second], [first, second, "tried"])
+    assert Arms.of(dict(c, trials=tried), known).drawn == ["tried"]
