@@ -10,7 +10,7 @@ import pytest
 from bnmodels.history import History
 from bnmodels.norms import LAYERS
 from claims import transform_charts
-from claims.test_q7_transforms import FIRST, VARIANTS
+from claims.test_q7_transforms import FIRST, SLOW, SPARSE, VARIANTS
 from claims.transform_charts import BEATEN, BEST, COSTS, correlations, cost_and_accuracy, front
 from tests.claims.runs import history
 
@@ -76,4 +76,4 @@ def test_costs_are_known_of_every_layer() -> None:
 
 
 def test_claims_cover_every_layer_that_is_not_half_of_batch_norm() -> None:
-    assert {*FIRST, *VARIANTS} == set(LAYERS) - {"batch", "center", "scale", "ghost"}
+    assert {*FIRST, *SPARSE, *VARIANTS, *SLOW} == set(LAYERS) - {"batch", "center", "scale", "ghost"}
