@@ -40,14 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         lines = given.run(given)
         for line in lines:
-            print(line)
+            print(_printable(line))
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except REFUSALS as error:
         print(f"error: {error}".replace("--claims-store", "--store"), file=sys.stderr)  # pytest's name for it
         return int(given.refused)
+    except Exception as error:
+        if given.refused == 1:
+            raise
+        # a defect of ours must not look like an answer
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        return int(given.refused)
     return int(isinstance(lines, No))
+
+
+def _printable(line: str) -> str:
+    """The line, with a question mark for what the terminal's encoding has no character for."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return line.encode(encoding, errors="replace").decode(encoding)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,7 +170,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _evidence(path: Path) -> Path:
-    return path / EVIDENCE if path.is_dir() else path
+    return path / EVIDENCE if os.path.isdir(path) else path  # noqa: PTH112 - Path's raises where the name is too long
 
 
 def _report(given: argparse.Namespace) -> list[str]:

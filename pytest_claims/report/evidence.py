@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -94,12 +95,14 @@ def load(path: Path) -> Json:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise EvidenceError(f"{path}: no such file; a run of the claims writes it beside index.html") from None
-    except (OSError, ValueError) as error:  # ValueError: not JSON, or not UTF-8
+    except (OSError, RecursionError, ValueError) as error:  # ValueError: not JSON, or not UTF-8
         raise EvidenceError(f"{path}: not readable as JSON ({_line(str(error))}); {REWRITE}") from error
     try:
         return validate(document)
     except EvidenceError as error:
         raise EvidenceError(f"{path}: {error}") from None
+    except RecursionError as error:
+        raise EvidenceError(f"{path}: evidence is not nested so deep; {REWRITE}") from error
 
 
 def _check_schema(document: Any) -> None:
@@ -114,7 +117,11 @@ def _check_schema(document: Any) -> None:
 
 def _plain(value: Any, where: str) -> Any:
     """The value with lists for tuples, if JSON has a form for it; a NaN would make a file that no browser reads."""
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        if abs(value) > sys.float_info.max:
+            raise EvidenceError(f"evidence, {where}: a number of {len(str(value))} digits is larger than any float")
         return value
     if isinstance(value, float):
         if not math.isfinite(value):

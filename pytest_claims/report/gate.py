@@ -8,7 +8,7 @@ from pytest_claims.report.changes import FORM, Change, changes, outcomes
 from pytest_claims.report.comparison import Cell, compare, named
 from pytest_claims.report.markdown import markup
 from pytest_claims.report.readings import Decisive, estimate
-from pytest_claims.report.wording import MINUS, aligned, be, plural
+from pytest_claims.report.wording import MINUS, NO_VALUE, aligned, be, plural
 from pytest_claims.trial import Json
 
 HEAD = ("claim", "run", "verdict", "effect (interval)")
@@ -168,15 +168,25 @@ def _figures(claim: Json | None, cell: Cell, reading: str) -> str:
 
 
 def _drifts(before: Json, after: Json, apart: Sequence[str]) -> Iterator[str]:
-    """Effects that lie outside of the interval of the other run, also where the verdict stands."""
-    for name in [reading["name"] for reading in after["readings"]]:
+    """Effects outside of the interval of the other run, or that only one run has, also where the verdict stands."""
+    for name in dict.fromkeys(reading["name"] for claim in (before, after) for reading in claim["readings"]):
         one, other = named(before, name), named(after, name)
-        if one is None or other is None or not (_outside(one, other) or _outside(other, one)):
+        if one and other:
+            if not (_outside(one, other) or _outside(other, one)):
+                continue
+        elif one is other or before["outcome"] != after["outcome"]:  # the change itself is told
             continue
-        shown = [estimate(claim, reading) for claim, reading in ((before, one), (after, other))]
-        moved = " -> ".join(f"{each.mean}{f' ({each.interval})' * bool(each.interval)}" for each in shown)
-        label = ": ".join(filter(None, [name, other["measure"]]))
+        moved = " -> ".join(_moved(claim, reading) for claim, reading in ((before, one), (after, other)))
+        label = ": ".join(filter(None, [name, *(reading["measure"] for reading in [other or one] if reading)]))
         yield f"drifted: {moved} {label}" + ", intervals apart" * (name in apart)
+
+
+def _moved(claim: Json, reading: Json | None) -> str:
+    """An effect with its interval."""
+    if reading is None:
+        return NO_VALUE
+    shown = estimate(claim, reading)
+    return f"{shown.mean}{f' ({shown.interval})' * bool(shown.interval)}"
 
 
 def _outside(reading: Json, other: Json) -> bool:

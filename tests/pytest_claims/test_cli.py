@@ -243,16 +243,45 @@ def test_gate_of_what_cannot_be_used(at: Path, capsys: pytest.CaptureFixture[str
     whole = (at / "a/evidence.json").read_text()
     (at / "damaged.json").write_text(whole[: len(whole) // 2])
     (at / "other.json").write_text("{}")
+    (at / "deep.json").write_text("[" * 200_000)
+    (at / "nested.json").write_text('{"a":' * 900 + "0" + "}" * 900)
+    (at / "large.json").write_text(whole.replace('"seconds":', f'"seconds":1{"0" * 400},"other":', 1))
     (at / "allowed").write_text("C0\n")
     for fresh, words in (
         ("damaged.json", "not readable as JSON"),
         ("other.json", "evidence"),
         ("none", "no such file"),
+        ("n" * 300, "not readable as JSON"),
+        ("deep.json", "not readable as JSON"),
+        ("nested.json", "nested so deep"),
+        ("large.json", "larger than any float"),
     ):
         assert words in said(capsys, "gate", "--baseline", "a", "--fresh", fresh, code=2)
         assert words in said(capsys, "gate", "--baseline", fresh, "--fresh", "a", code=2)
     line = said(capsys, "gate", "--baseline", "a", "--fresh", "a", "--allow", "allowed", code=2)
     assert line.startswith("error: allowed, line 1: 'C0' is not CLAIM: BEFORE -> AFTER: REASON")
+
+
+def test_gate_on_a_terminal_of_another_encoding(at: Path) -> None:
+    """What has no character there is a question mark, and the exit code says what it always does."""
+    document = sound()
+    document["claims"][0]["readings"][0]["measure"] = "\u0394 accuracy"
+    write(document, at / "a")
+    write(turned(document, document["claims"][0]["id"], "REFUTED"), at / "b")
+    command = [sys.executable, "-m", "pytest_claims", "gate", "--baseline", "a", "--fresh", "b"]
+    done = subprocess.run(
+        command, cwd=at, env=os.environ | {"PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False
+    )
+    assert (done.returncode, b"? accuracy" in done.stdout, done.stderr) == (1, True, b"")
+
+
+def test_gate_never_answers_by_an_error_of_its_own(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(sound(), at / "a")
+    monkeypatch.setattr("pytest_claims.__main__.gate", lambda *_: 1 / 0)
+    line = said(capsys, "gate", "--baseline", "a", "--fresh", "a", code=2)
+    assert line == "error: ZeroDivisionError: division by zero\n"
 
 
 def test_history(at: Path, capsys: pytest.CaptureFixture[str]) -> None:

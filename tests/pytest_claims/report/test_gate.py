@@ -91,6 +91,25 @@ def test_drift_out_of_the_interval_is_a_warning_where_the_verdict_stands() -> No
     assert not [text for text in within.warnings if "drifted" in text]
 
 
+@pytest.mark.parametrize("fresh_lacks", [True, False])
+@pytest.mark.parametrize("lacking", ["value", "reading"])
+def test_effect_that_one_run_lacks_is_a_warning(lacking: str, *, fresh_lacks: bool) -> None:
+    """As where runs diverged and the sign test judged."""
+    without_effect = sound()
+    claim = claim_of(without_effect, "C0")
+    if lacking == "reading":
+        claim["readings"] = []
+    else:
+        claim["readings"][0] |= {"mean": None, "low": None, "high": None}
+    found = gate(sound(), without_effect) if fresh_lacks else gate(without_effect, sound())
+    assert found.changed == []
+    (warning,) = [text for text in found.warnings if text.startswith("C0 drifted: ")]
+    assert (" -> no value " in warning) is fresh_lacks
+    assert ("no value -> " in warning) is not fresh_lacks
+    claim["outcome"] = "INCONCLUSIVE"
+    assert not [text for text in gate(sound(), without_effect).warnings if "drifted" in text]
+
+
 def test_problems_of_either_run_are_warnings() -> None:
     fresh = sound() | {"problems": ["the disk is full"]}
     fresh["manifest"] = fresh["manifest"] | {"version": 99}
