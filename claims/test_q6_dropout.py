@@ -1,5 +1,6 @@
 """Q6: can batch norm replace dropout, and how does the behaviour change? The write-up leaves it open."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -26,7 +27,7 @@ def behaviour(*names: str) -> dict[str, Also]:
     """Q6.5: what changes beside the accuracy; intervals that judge nothing."""
     readings: dict[str, tuple[Callable[[str, Runs], float], str, float]] = {
         "gap": (gap, "pp, training minus test accuracy, last epoch", 100),
-        "training loss": (lambda name, runs: runs[name].training_loss[-1] or 0.0, "nats, last epoch", 1),
+        "training loss": (training_loss, "nats, last epoch", 1),
         "time to leave the plateau": (lambda name, runs: log2_steps_until(runs[name]), "log2 of steps", 1),
     }
     return {
@@ -34,6 +35,12 @@ def behaviour(*names: str) -> dict[str, Also]:
         for what, (read, measure, scaling) in readings.items()
         for name in names
     }
+
+
+def training_loss(name: str, runs: Runs) -> float:
+    """Of the last epoch; infinite where the run diverged."""
+    loss = runs[name].training_loss[-1]
+    return math.inf if loss is None else loss
 
 
 def is_ahead(one: str, other: str, delta: float, runs: Runs) -> float:

@@ -229,7 +229,7 @@ SEARCHED = {norm: partial(brief, norm) for norm in ("batch", *FIRST)}
 @pytest.mark.claim(
     AllOf(
         id="Q7.7",
-        statement="Each transform allows rates nearly as large as BN: its largest stable rate is not below half of BN's.",
+        statement="Each transform allows rates nearly as large as BN: its largest stable one is at most 1.5 octaves lower.",
         place=PLACE,
         arms={rate_arm(norm, FIRST_RATE): recipe(lr=2.0**FIRST_RATE) for norm, recipe in SEARCHED.items()},
         search=search_rates(**SEARCHED),

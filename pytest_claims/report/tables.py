@@ -28,7 +28,7 @@ def trials_csv(evidence: Json) -> str:
             trial["diverged"],
             trial["seconds"],
             "; ".join(served.get(key, [])),
-            *(_last(trial["curves"].get(curve, [])) for curve in curves),
+            *(last(trial["curves"].get(curve, [])) for curve in curves),
             *(recipes[key].get(name) for name in fields),
         ]
         for key, trial in trials.items()
@@ -76,7 +76,8 @@ def _at(values: Sequence[float | None], epoch: int) -> float | None:
     return values[epoch] if epoch < len(values) else None
 
 
-def _last(values: Sequence[float | None]) -> float | None:
+def last(values: Sequence[float | None]) -> float | None:
+    """The last value of a curve; None where there is none."""
     return values[-1] if values else None
 
 

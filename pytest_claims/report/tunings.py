@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pytest_claims.report import wording
 from pytest_claims.report.arms import PREFERRED
-from pytest_claims.report.tables import flat
+from pytest_claims.report.tables import flat, last
 from pytest_claims.report.wording import given, number
 from pytest_claims.trial import Json
 from pytest_claims.tuning import Attempt, mean
@@ -46,13 +46,18 @@ def tunings(claim: Json, trials: Mapping[str, Json]) -> list[Tuning]:
             searches.setdefault(attempt.arm, []).extend((attempt, trials[k] | {"key": k}) for k in keys if k in trials)
     every = [trial for found in searches.values() for _, trial in found]
     names = [*PREFERRED, *(name for trial in every for name in trial["curves"])]
-    curve = next((name for name in names if all(_last(trial, name) is not None for trial in every)), "")
+    curve = next(
+        (name for name in names if all(last(trial["curves"].get(name, [])) is not None for trial in every)), ""
+    )
     return [_tuning(claim, arm, found, curve) for arm, found in searches.items() if found]
 
 
 def _tuning(claim: Json, arm: str, search: list[tuple[Attempt, Json]], curve: str) -> Tuning:
     settings = sorted({attempt.setting for attempt, _ in search})
-    scores = {setting: [_last(trial, curve) for a, trial in search if a.setting == setting] for setting in settings}
+    scores = {
+        setting: [last(trial["curves"].get(curve, [])) for a, trial in search if a.setting == setting]
+        for setting in settings
+    }
     first = search[0][0].label
     head = ["setting", "seed", "trial", curve, "seconds", ""]
     return Tuning(
@@ -77,13 +82,8 @@ def _found(recipe: Json, search: list[tuple[Attempt, Json]]) -> str:
 
 def _line(attempt: Attempt, trial: Json, curve: str) -> list[str]:
     diverged = "diverged" if trial["diverged"] else ""
-    score = number(_last(trial, curve), 4)
+    score = number(last(trial["curves"].get(curve, [])), 4)
     return [given(attempt.setting), str(attempt.seed), trial["key"], score, number(trial["seconds"]), diverged]
-
-
-def _last(trial: Json, curve: str) -> float | None:
-    values = trial["curves"].get(curve, [])
-    return values[-1] if values else None
 
 
 def _mean(scores: list[float | None]) -> str:

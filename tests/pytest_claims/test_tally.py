@@ -80,6 +80,12 @@ def test_claims_apart() -> None:
     assert {id_: found["mean"].share for id_, found in tally.claims.items()} == {"Q1": 0.1, "Q2": 0.9}
 
 
+def test_shown_without_what_other_claims_measured() -> None:
+    tally = Tally(claim="Q1")
+    tally.within("mean", 0.1, 1.0)
+    assert repr(tally) == "Tally(claim='Q1')"
+
+
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.floats(1e-9, 1e9)), min_size=1))
 def test_within_share_is_largest(pairs: list[tuple[float, float]]) -> None:
     tally = Tally(claim="Q1")
