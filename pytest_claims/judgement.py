@@ -12,6 +12,7 @@ from pytest_claims.family import Decision
 from pytest_claims.plan import SeedPlan
 from pytest_claims.statistics import ALPHA, LOOKS, Array, PValues
 from pytest_claims.trial import Scale, describe
+from pytest_claims.tuning import Attempt
 from pytest_claims.verdict import Reading, Verdict
 
 DIGITS = 9
@@ -112,7 +113,11 @@ def verdict_of(
         pvalues=decision.figures() if decision else {},
         diverged=sum(run.diverged for plan in plans for run in plan.runs.values()),
         trials={arm: [p.trials[arm].key for p in plans if arm in p.trials] for arm in arms},
-        recipes={arm: describe(next(p.trials[arm].recipe for p in plans if arm in p.trials)) for arm in arms},
+        recipes={
+            arm: describe(next(p.trials[arm].recipe for p in plans if arm in p.trials))
+            for arm in arms
+            if not Attempt.labelled(arm)  # their trials tell, and they are many
+        },
     )
 
 

@@ -126,7 +126,7 @@ class Verdict:
         pvalues: `p_supported`, `p_refuted` (sequential), `q_...` (Benjamini-Hochberg), `holm_...`, by name.
         diverged: Runs used that diverged.
         trials: By arm, the keys of its trials in order of seeds.
-        recipes: By arm, what was trained.
+        recipes: By arm, what was trained; without the attempts of tuning.
         worst: For a property, by quantity, the worst error as a share of its bound.
         charts: What the claim drew.
     """

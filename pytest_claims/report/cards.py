@@ -17,7 +17,6 @@ from pytest_claims.report.readings import Figure
 from pytest_claims.report.tunings import Tuning, tunings
 from pytest_claims.report.wording import Verdict, number
 from pytest_claims.trial import Json
-from pytest_claims.tuning import Attempt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +99,6 @@ def card(claim: Json, anchor: str, item: str, trials: Mapping[str, Json], axis: 
     """What a claim's section shows."""
     shown, arms = readings.weakest(claim), Arms.of(claim, trials)
     rows, searches = arms.rows(), tunings(claim, trials)
-    recipes = {arm: recipe for arm, recipe in claim["recipes"].items() if not Attempt.labelled(arm)}
     return Card(
         claim=claim,
         anchor=anchor,
@@ -125,7 +123,7 @@ def card(claim: Json, anchor: str, item: str, trials: Mapping[str, Json], axis: 
         elsewhere=[(what, wording.given(v)) for what, v in claim["reported"].items() if what not in arms.runs],
         later=sum(row.diverged for row in rows) + sum(search.diverged for search in searches) > claim["diverged"],
         seeds=wording.aligned(readings.seed_table(claim)),
-        recipes=recipe_rows(recipes | dict(search.recipe for search in searches)),
+        recipes=recipe_rows(claim["recipes"] | dict(search.recipe for search in searches)),
         runs="\n\n".join(filter(None, [arms.listing(), *(search.listing for search in searches)])),
     )
 

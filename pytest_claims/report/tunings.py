@@ -58,7 +58,6 @@ def _tuning(claim: Json, arm: str, search: list[tuple[Attempt, Json]], curve: st
         setting: [last(trial["curves"].get(curve, [])) for a, trial in search if a.setting == setting]
         for setting in settings
     }
-    first = search[0][0].label
     head = ["setting", "seed", "trial", curve, "seconds", ""]
     return Tuning(
         arm=arm,
@@ -68,7 +67,7 @@ def _tuning(claim: Json, arm: str, search: list[tuple[Attempt, Json]], curve: st
         trials=len(search),
         diverged=sum(trial["diverged"] for _, trial in search),
         epochs=max(trial["horizon"] for _, trial in search),
-        recipe=(first, claim["recipes"].get(first, {})),
+        recipe=(search[0][0].label, search[0][1]["recipe"]),
         listing=f"{arm}, tuning\n{wording.aligned([head, *(_line(*one, curve) for one in search)])}",
     )
 
