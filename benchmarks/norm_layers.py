@@ -121,13 +121,14 @@ def main(rounds: int, names: list[str], to: Path | None) -> None:
             flush=True,
         )
     if to:
-        to.write_text(json.dumps(found, indent=1) + "\n")
+        known = json.loads(to.read_text()) | found if to.exists() else found
+        to.write_text(json.dumps({name: known[name] for name in LAYERS if name in known}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--to", type=Path, help="write the numbers to this file, as claims/layer_costs.json")
+    parser.add_argument("--to", type=Path, help="write the numbers into this file, as claims/layer_costs.json")
     parser.add_argument("names", nargs="*", default=list(LAYERS))
     given = parser.parse_args()
     main(given.rounds, given.names, given.to)

@@ -172,7 +172,7 @@ FIRST = (
     "orbit-channels",
 )
 """The transforms of the claims above."""
-VARIANTS = ("zca-cor", "cholesky", "iter", "threshold", "orbit-turns")
+VARIANTS = ("zca-cor", "cholesky", "newton", "thresholded", "orbit-turns")
 """Others of the same families."""
 SLOW = ("pit-gaussian", "cone-monotone")
 """Those whose step takes ten times batch norm's, and more."""

@@ -13,6 +13,9 @@ class IterNorm(Whitening):
     With $\Sigma_N = (\Sigma + \epsilon I) / \operatorname{tr}(\Sigma + \epsilon I)$ and $P_0 = I$,
     $$ P_{k+1} = \tfrac{1}{2} (3 P_k - P_k^3 \Sigma_N), \qquad
        y = \Gamma \, P_T (x - \mu) / \sqrt{\operatorname{tr}(\Sigma + \epsilon I)} + \beta $$
+    computed as the pair $Q_k = P_k \Sigma_N$ and $P_k$, which is the same on paper: with $M = \tfrac{1}{2} (3 I - P_k Q_k)$,
+    $P_{k+1} = P_k M$ and $Q_{k+1} = Q_k M$. The form above loses symmetry to rounding and diverges after some seven steps
+    where the condition is beyond 9; the pair does not, for any T.
 
     An eigenvalue $s$ of $\Sigma_N$, in (0, 1], leaves the variance $s p_T(s)^2$, where $p_T$ follows the same iteration:
     1 in the limit, and less in directions of little variance while T is small, which are so not blown up (`left`).
@@ -23,7 +26,8 @@ class IterNorm(Whitening):
     Invariant and equivariant as `ZCA`, for any T: to a constant on a channel, to a common positive factor up to eps, to
     orthogonal maps. Cost: O(N C^2) with all positions in N, and O(T C^3) in matrix products.
 
-    Source: Huang et al. 2019, "Iterative Normalization: Beyond Standardization towards Efficient Whitening", Algorithm 1.
+    Source: Huang et al. 2019, "Iterative Normalization: Beyond Standardization towards Efficient Whitening", Algorithm 1;
+    the pair, and why it is stable: Higham 2008, "Functions of Matrices", chapter 6.
 
     Args:
         num_features: Channels.
@@ -41,10 +45,12 @@ class IterNorm(Whitening):
         """What T steps make of the inverse square root."""
         trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
         normalised = covariance / trace
-        root = torch.eye(self.size, dtype=covariance.dtype, device=covariance.device).expand_as(normalised)
+        eye = torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
+        inverse, root = eye.expand_as(normalised), normalised
         for _ in range(self.steps):
-            root = 1.5 * root - 0.5 * (root @ root @ root @ normalised)
-        return root / trace.sqrt()
+            step = 1.5 * eye - 0.5 * (inverse @ root)
+            inverse, root = step @ inverse, root @ step
+        return inverse / trace.sqrt()
 
 
 def left(eigenvalue: float, steps: int) -> float:

@@ -3,18 +3,26 @@ r"""Whitening by a covariance from which small correlations are taken out."""
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bnmodels.norms.covariance import Blocks, Whitening, inverse_square_root
+
+
+SHARE = 0.1
+"""The least eigenvalue of thresholded correlations, of which a whole one has the mean 1."""
 
 
 class ThresholdedWhitening(Whitening):
     r"""Whiten by a sparse covariance: off-diagonal entries whose correlation is at most a threshold become 0.
 
-    $$ \Sigma^{(\tau)}_{ij} = \Sigma_{ij} \, [\, i = j \text{ or } |\Sigma_{ij}| > \tau \sqrt{\Sigma_{ii} \Sigma_{jj}} \,],
-       \qquad y = \Gamma \, (\Sigma^{(\tau)} + (\epsilon + d) I)^{-1/2} (x - \mu) + \beta $$
-    A thresholded matrix may have lower eigenvalues than the covariance, negative ones among them; $d \ge 0$ lifts the lowest to
-    the lowest of $\Sigma$, so that no direction counts as having less variance than any has. There is no gradient
-    through the choice of what is kept.
+    With $S = \Sigma + \epsilon I$, of standard deviations $D = \operatorname{diag}(S)^{1/2}$ and correlations
+    $R = D^{-1} S D^{-1}$,
+    $$ R^{(\tau)}_{ij} = R_{ij} \, [\, i = j \text{ or } |R_{ij}| > \tau \,], \qquad
+       y = \Gamma \, \left(D \, ((1 - w) R^{(\tau)} + w I) \, D\right)^{-1/2} (x - \mu) + \beta $$
+    What is left may be indefinite. The weight $w$ shrinks it towards the diagonal, as far as its lowest eigenvalue
+    $\lambda$ is below 0.1, and so that it becomes 0.1: $w = (0.1 - \lambda) / (1 - \lambda)$: no direction is
+    blown up as if it had less than a tenth of its channels' variance. Where no entry is taken out, $w = 0$. There is no gradient through the choice of what is kept; where two directions share the lowest
+    eigenvalue, a second derivative does not exist.
 
     Training: the batch's covariance. Evaluation: the running average of it, thresholded again.
 
@@ -22,7 +30,8 @@ class ThresholdedWhitening(Whitening):
     sign of the channels. A threshold of 1 gives batch norm, one of 0 gives `ZCA`.
     Cost: as `ZCA`, whose decomposition the zeros do not spare.
 
-    Source: Bickel & Levina 2008, "Covariance regularization by thresholding".
+    Source: Bickel & Levina 2008, "Covariance regularization by thresholding"; the mending: Higham, Strabic & Sego 2016,
+    "Restoring definiteness via shrinking".
 
     Args:
         num_features: Channels.
@@ -39,8 +48,20 @@ class ThresholdedWhitening(Whitening):
     def matrix(self, covariance: Blocks) -> Blocks:
         """The inverse square root of what is left."""
         deviation = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
-        eye = torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
-        kept = covariance.abs() > self.threshold * deviation.unsqueeze(-1) * deviation.unsqueeze(-2)
-        sparse = torch.where(kept | eye.bool(), covariance, 0.0)
-        before, after = (torch.linalg.eigvalsh(matrix)[:, :1, None] for matrix in (covariance, sparse))
-        return inverse_square_root(sparse + (before - after).clamp_min(0) * eye, self.eps)
+        scale = deviation.unsqueeze(-1) * deviation.unsqueeze(-2)
+        off_diagonal = 1 - torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
+        # not above the threshold, rather than below: rounding makes correlations of 1 a little more
+        taken_out = (covariance.abs() <= self.threshold * scale) | (self.threshold == 1)
+        sparse = torch.where(taken_out, covariance * (1 - off_diagonal), covariance)
+        some = (taken_out & (off_diagonal == 1)).flatten(1).any(1)[:, None, None]
+        shrunk = sparse * (1 - self._weight(sparse / scale, some) * off_diagonal)
+        return inverse_square_root(shrunk, SHARE * self.eps)
+
+    def _weight(self, correlation: Blocks, some: Tensor) -> Tensor:
+        """How far to shrink, a matrix: not where `some` is false."""
+        lowest = torch.linalg.eigvalsh(correlation.detach())[:, :1, None]
+        needed = some & (lowest < SHARE)
+        # where no weight is needed, of a matrix whose eigenvalues differ: equal ones have no second derivative
+        apart = torch.diag_embed(torch.arange(1.0, self.size + 1).to(correlation)).expand_as(correlation)
+        lowest = torch.linalg.eigvalsh(torch.where(needed, correlation, apart))[:, :1, None]
+        return torch.where(needed, (SHARE - lowest) / (1 - lowest.clamp_max(SHARE)), 0.0)

@@ -16,7 +16,7 @@ from .samples import same_state, state_of
 SHAPES = [(7, 4), (7, 4, 3), (7, 4, 3, 3)]
 OURS = pytest.mark.parametrize("name", [name for name in LAYERS if name != "batch"])
 MEAN, VAR = "running_mean", "running_var"
-WHITENING = ("zca", "zca-cor", "cholesky", "iter", "block-2", "threshold")
+WHITENING = ("zca", "zca-cor", "cholesky", "newton", "block-2", "thresholded")
 OTHERS = {
     "center": [MEAN],
     "scale": [VAR],
@@ -288,11 +288,11 @@ def test_norm_compiles(name: str) -> None:
         (lambda: LAYERS["block-2"][0](5), "groups=2: must divide the 5 channels"),
         (lambda: LAYERS["monarch"][0](6, groups=4), "groups=4: must divide the 6 channels"),
         (lambda: LAYERS["zca"][0](4, shrinkage=1.5), "shrinkage=1.5: in"),
-        (lambda: LAYERS["iter"][0](4, steps=0), "steps=0: at least 1"),
+        (lambda: LAYERS["newton"][0](4, steps=0), "steps=0: at least 1"),
         (lambda: LAYERS["pit"][0](4, pieces=0), "pieces=0: at least 1"),
         (lambda: LAYERS["pit"][0](4, floor=0.0), "floor=0.0: in"),
         (lambda: LAYERS["pit"][0](4, law="normal"), "law='normal': uniform or gaussian"),
-        (lambda: LAYERS["threshold"][0](4, threshold=2.0), "threshold=2.0: a correlation"),
+        (lambda: LAYERS["thresholded"][0](4, threshold=2.0), "threshold=2.0: a correlation"),
         (lambda: LAYERS["top-k"][0](4, density=0.0), "density=0.0: a share"),
         (lambda: LAYERS["random-mask"][0](4, density=1.1), "density=1.1: a share"),
         (lambda: LAYERS["cone-monotone"][0](4, cone="round"), "cone='round': one of nonnegative, "),
@@ -310,7 +310,7 @@ def test_layers_refuse(make_it: Callable[[], object], message: str) -> None:
         make_it()
 
 
-@pytest.mark.parametrize("name", ["zca", "zca-cor", "block-2", "monarch", "threshold", "circulant"])
+@pytest.mark.parametrize("name", ["zca", "zca-cor", "block-2", "monarch", "thresholded", "circulant"])
 def test_norm_survives_a_condition_beyond_its_precision(name: str) -> None:
     """In float32, one direction 10^4 times as large as the others: rounding must not pass for variance, nor be blown up."""
     x = values((200, 4)) + 1e4 * values((200, 1), seed=1)

@@ -25,24 +25,24 @@ def run(final: float, correlation: float = 0.0) -> History:
 
 @pytest.fixture(autouse=True)
 def costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transform_charts, "COSTS", {"batch": 1.0, "zca": 2.0, "iter": 4.0, "pit": 4.0})
+    monkeypatch.setattr(transform_charts, "COSTS", {"batch": 1.0, "zca": 2.0, "newton": 4.0, "pit": 4.0})
 
 
 def test_front_has_what_nothing_cheaper_matches() -> None:
-    accuracies = {"pit": [0.7], "batch": [0.8, 0.6], "iter": [0.9], "zca": [0.7, 0.7]}
+    accuracies = {"pit": [0.7], "batch": [0.8, 0.6], "newton": [0.9], "zca": [0.7, 0.7]}
     assert list(front(list(accuracies), accuracies).items()) == [
         ("batch", True),
         ("zca", False),  # as good and dearer
-        ("iter", True),
+        ("newton", True),
         ("pit", False),  # as dear and worse
     ]
 
 
 def test_cost_and_accuracy() -> None:
-    names = ("batch", "zca", "iter")
+    names = ("batch", "zca", "newton")
     seeds = [
-        {"batch": run(0.8), "zca": run(0.7), "iter": run(0.9)},
-        {"batch": run(0.9), "zca": run(0.8), "iter": run(0.9)},
+        {"batch": run(0.8), "zca": run(0.7), "newton": run(0.9)},
+        {"batch": run(0.9), "zca": run(0.8), "newton": run(0.9)},
     ]
     (chart,) = cost_and_accuracy(names, seeds)
     by_cost, by_name = chart.panels
@@ -51,9 +51,9 @@ def test_cost_and_accuracy() -> None:
         (BEATEN, [1.0], [75.0]),
     ]
     assert list(by_cost.series[0].low) == [80.0, 90.0]
-    assert by_name.ticks == {0.0: "batch", 1.0: "zca", 2.0: "iter"}
+    assert by_name.ticks == {0.0: "batch", 1.0: "zca", 2.0: "newton"}
     assert [list(s.x) for s in by_name.series] == [[0.0, 2.0], [1.0]]
-    assert "batch 1, zca 2, iter 4" in chart.caption
+    assert "batch 1, zca 2, newton 4" in chart.caption
 
 
 def test_correlations_have_a_panel_a_place_and_the_epochs_that_were_run() -> None:
