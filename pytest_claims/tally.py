@@ -31,8 +31,9 @@ class Tally:
     """Handed to property claims by the session-scoped fixture `tally`; the plugin says which claim is running."""
 
     claim: str = ""
-    # Hypothesis shows a failing case's arguments: with all claims in it, the failure would drown
-    claims: dict[str, dict[str, Worst]] = field(default_factory=dict, repr=False)
+    # Hypothesis shows a failing case's arguments, of a dataclass what it is made with: with all claims in it, the failure
+    # would drown
+    claims: dict[str, dict[str, Worst]] = field(default_factory=dict, init=False, repr=False)
 
     def within(self, quantity: str, error: float, bound: float) -> None:
         """Record an error and assert that it does not exceed its bound (0 for what must be exact).

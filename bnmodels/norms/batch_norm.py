@@ -4,11 +4,11 @@ Four small functions, so that a variant replaces one of them and keeps the rest:
 `normalise`, and `batch_norm`, which puts them together.
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from bnmodels.norms.running import beside, check_batch, check_options
 
 Channels = Float[Tensor, "batch channels *positions"]
 PerChannel = Float[Tensor, " channels"]
@@ -22,12 +22,10 @@ def batch_statistics(x: Channels) -> tuple[PerChannel, PerChannel]:
     Raises:
         ValueError: Fewer than two values per channel: the variance would be 0 and the output beta, whatever the input.
     """
-    count = x.numel() // x.shape[1]
-    if count < 2:
-        raise ValueError(f"x of shape {tuple(x.shape)} has {count} value per channel: training needs at least 2")
+    check_batch(x, x.shape[1])
     over = [axis for axis in range(x.dim()) if axis != 1]
     mean = x.mean(over)
-    return mean, (x - _beside(mean, x)).square().mean(over)
+    return mean, (x - beside(mean, x)).square().mean(over)
 
 
 def update_running(
@@ -65,11 +63,11 @@ def normalise(
     eps: float,
 ) -> Channels:
     """Centre, divide by the standard deviation, times gamma (`weight`), plus beta (`bias`)."""
-    y = (x - _beside(mean, x)) * _beside((var + eps).rsqrt(), x)
+    y = (x - beside(mean, x)) * beside((var + eps).rsqrt(), x)
     if weight is not None:
-        y = y * _beside(weight.to(x.dtype), x)
+        y = y * beside(weight.to(x.dtype), x)
     if bias is not None:
-        y = y + _beside(bias.to(x.dtype), x)
+        y = y + beside(bias.to(x.dtype), x)
     return y
 
 
@@ -159,14 +157,7 @@ class BatchNorm(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if num_features < 1:
-            raise ValueError(f"num_features={num_features}: at least 1 channel")
-        if not (math.isfinite(eps) and eps > 0):
-            raise ValueError(f"eps={eps}: must be finite and above 0, or a constant channel divides by zero")
-        if momentum is not None and not 0 <= momentum <= 1:
-            raise ValueError(
-                f"momentum={momentum}: the newest batch's weight lies in [0, 1]; None averages all batches"
-            )
+        check_options(num_features, eps, momentum)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -218,8 +209,3 @@ class BatchNorm(nn.Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"track_running_stats={self.track_running_stats}"
         )
-
-
-def _beside(values: PerChannel, x: Channels) -> Tensor:
-    """One value a channel, shaped to broadcast against `x`."""
-    return values.view(1, -1, *[1] * (x.dim() - 2))

@@ -2,11 +2,10 @@ r"""Batch norm's half that subtracts the mean."""
 
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bnmodels.norms.running import Running, beside, check_batch
+from bnmodels.norms.running import Running, beside, check_batch, check_shape
 
 
 class CenterOnly(Running):
@@ -30,14 +29,12 @@ class CenterOnly(Running):
 
     def forward(self, x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "batch channels *positions"]:
         """Centre; in training also move the running mean."""
-        if self.training or not self.track_running_stats:
+        check_shape(x, self.num_features)
+        if self.uses_batch:
             check_batch(x, self.num_features)
             mean = x.mean([axis for axis in range(x.dim()) if axis != 1])
             if self.training:
                 self.track(self.momentum, mean=mean)
         else:
             mean = self.get_buffer("running_mean")
-        y = x - beside(mean, x)
-        if self.weight is not None and self.bias is not None:
-            y = torch.addcmul(beside(self.bias, x), y, beside(self.weight, x))
-        return y
+        return self.scaled_and_shifted(x - beside(mean, x))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
-from bnmodels.norms.running import Running, check_batch
+from bnmodels.norms.running import Running, check_batch, check_shape
 
 
 class GhostBatchNorm(Running):
@@ -46,7 +46,8 @@ class GhostBatchNorm(Running):
 
     def forward(self, x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "batch channels *positions"]:
         """Normalise; in training group by group, which moves the running statistics once."""
-        if not self.training and self.track_running_stats:
+        check_shape(x, self.num_features)
+        if not self.uses_batch:
             mean, var = self.get_buffer("running_mean"), self.get_buffer("running_var")
             return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
         check_batch(x, self.num_features)

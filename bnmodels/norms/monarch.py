@@ -24,6 +24,7 @@ class MonarchWhitening(Running):
 
     Invariant to a constant on a channel and, up to eps, to a positive factor on all; equivariant to permutations of rows
     and of columns of the grid. With one row, or with one column, it is full whitening but for the variances, whitened twice.
+    A direction without variance is multiplied by up to 1 / eps, by eps^(-1/2) at each step, and so is its rounding.
     Cost: O(N C (g + s)) with all positions in N, and O(g s^3 + s g^3).
 
     Source: Monarch matrices: Dao et al. 2022, section 3.1.

@@ -65,10 +65,12 @@ class OrbitNorm(Running):
     statistics are invariant: the same for `x` and for any image of all of it under G; the output is equivariant, but for
     beta and gamma under channel shifts.
 
-    Training: moments of the batch. Evaluation: running averages of mean and variance, the latter times m / (m - 1) with m
-    images and members of an orbit together.
+    Training: moments of the batch. Evaluation: running averages of mean and variance, the latter times m / (m - 1), where m
+    is the images times the order of G. (An activation that some of G leaves where it is has fewer values than m; its
+    variance is too small by less than 1/N of itself.)
 
-    Invariant to a constant that G leaves as it is and, up to eps, to a common positive factor; equivariant to G.
+    Invariant to a constant and, up to eps, to a positive factor that G leaves as they are: on each channel, but for channel
+    shifts common to all; equivariant to G.
     Cost: batch norm's, times the order of G for the statistics, which are smaller than the input by the batch.
 
     Source: Reynolds operators, as in Bloem-Reddy & Teh 2020, section 2; equivariant layers: Cohen & Welling 2016.

@@ -18,7 +18,8 @@ class PIT(Running):
     With the quantiles $q_0 \le \dots \le q_K$ of a channel, over batch and positions, the mass 1/K between two of them is
     spread evenly over a ramp around their middle $m_k$,
     $$ F(x) = \frac{1}{K} \sum_{k=1}^{K} \min\left(1, \max\left(0, \frac{x - m_k}{w_k} + \frac{1}{2}\right)\right), \qquad
-       w_k = \max(q_k - q_{k-1},\ \delta (q_K - q_0) + \epsilon) $$
+       w_k = \max(q_k - q_{k-1},\ \delta (q_K - q_0) + \epsilon,\ 32 u \max_j |q_j|) $$
+    (u is the unit roundoff: a width below it is rounding, which must not be blown up),
     and the output is $\Gamma y + \beta$ with $y = (F(x) - 1/2) \sqrt{12}$, of variance 1 (`law="uniform"`), or with
     $y = \Phi^{-1}(1/(2K) + (1 - 1/K) F(x))$ (`law="gaussian"`).
 
@@ -99,6 +100,8 @@ class PIT(Running):
         """
         low, high = quantiles[:, :-1], quantiles[:, 1:]
         least = self.floor * (quantiles[:, -1:] - quantiles[:, :1]) + self.eps
+        # the ends of a ramp are rounded: within 16 units in the last place, they would be the same
+        least = torch.maximum(least, 16 * torch.finfo(rows.dtype).eps * quantiles.abs().amax(1, keepdim=True))
         middles, widths = (low + high) / 2, torch.maximum(high - low, least)
         with torch.no_grad():
             corners = torch.cat([middles - widths / 2, middles + widths / 2], 1).sort(1).values

@@ -1,5 +1,6 @@
 """What the norms of this package share: running statistics in buffers, gamma and beta, and checks of what comes in."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -16,22 +17,25 @@ class Running(nn.Module):
     """What the norms have in common: channels, gamma and beta, and the averages that an evaluation normalises by.
 
     As torch's batch norm has it: buffers `running_*` and `num_batches_tracked`, parameters `weight` (gamma) and `bias`
-    (beta).
+    (beta). Inputs are float32 or float64.
 
     Args:
         num_features: Channels.
-        eps: Added to a variance.
-        momentum: Weight of the newest batch in the running statistics, None for the cumulative average.
+        eps: Added to a variance; above 0.
+        momentum: Weight of the newest batch in the running statistics, in [0, 1], None for the cumulative average.
         affine: Whether there are gamma and beta.
         track_running_stats: Whether there are running statistics; without them, evaluation uses the batch.
         device: Where parameters and buffers are.
         dtype: Of parameters and buffers.
+
+    Raises:
+        ValueError: An argument out of its range.
     """
 
     KEEPS: ClassVar[Mapping[str, float]] = {}
     """The statistics a channel that are averaged -> what they are before any batch."""
 
-    num_batches_tracked: Tensor
+    num_batches_tracked: Tensor | None
 
     def __init__(
         self,
@@ -45,8 +49,7 @@ class Running(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if num_features < 1:
-            raise ValueError(f"num_features={num_features}: at least 1 channel")
+        check_options(num_features, eps, momentum)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         if track_running_stats:
@@ -54,7 +57,8 @@ class Running(nn.Module):
                 self.register_buffer(
                     f"running_{name}", start.to(device=device, dtype=dtype or torch.get_default_dtype())
                 )
-        self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long, device=device))
+        batches = torch.tensor(0, dtype=torch.long, device=device) if track_running_stats else None
+        self.register_buffer("num_batches_tracked", batches)
         self.weight = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype)) if affine else None
         self.bias = nn.Parameter(torch.zeros(num_features, device=device, dtype=dtype)) if affine else None
 
@@ -66,10 +70,10 @@ class Running(nn.Module):
 
     def reset_running_stats(self) -> None:
         """Forget every batch."""
-        if self.track_running_stats:
+        if self.num_batches_tracked is not None:
             for name, start in self.at_start().items():
                 self.get_buffer(f"running_{name}").copy_(start)
-        self.num_batches_tracked.zero_()
+            self.num_batches_tracked.zero_()
 
     @property
     def uses_batch(self) -> bool:
@@ -79,7 +83,7 @@ class Running(nn.Module):
     @torch.no_grad()
     def track(self, momentum: float | None, **new: Tensor) -> None:
         """Take a batch's statistics in, if there are running ones."""
-        if not self.track_running_stats:
+        if self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
         weight = momentum if momentum is not None else 1 / float(self.num_batches_tracked)
@@ -102,12 +106,29 @@ class Running(nn.Module):
         )
 
 
+def check_options(num_features: int, eps: float, momentum: float | None) -> None:
+    """Refuse what no norm can be made with.
+
+    Raises:
+        ValueError: No channel, an eps that is not above 0, a momentum outside [0, 1].
+    """
+    if num_features < 1:
+        raise ValueError(f"num_features={num_features}: at least 1 channel")
+    if not (math.isfinite(eps) and eps > 0):
+        raise ValueError(f"eps={eps}: must be finite and above 0, or a constant channel divides by zero")
+    if momentum is not None and not 0 <= momentum <= 1:
+        raise ValueError(f"momentum={momentum}: the newest batch's weight lies in [0, 1]; None averages all batches")
+
+
 def check_shape(x: Tensor, channels: int) -> int:
     """Values per channel of `(batch, channels, *positions)`.
 
     Raises:
         ValueError: Another number of channels, or of dimensions.
+        TypeError: Neither float32 nor float64.
     """
+    if x.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"x of {x.dtype}: statistics need float32 or float64; cast it before, or leave autocast here")
     if x.dim() < 2 or x.shape[1] != channels:
         raise ValueError(f"x of shape {tuple(x.shape)}: expected (batch, {channels}, *positions)")
     return x.numel() // channels

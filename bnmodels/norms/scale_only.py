@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bnmodels.norms.running import Running, beside, check_batch
+from bnmodels.norms.running import Running, beside, check_batch, check_shape
 
 
 class ScaleOnly(Running):
@@ -33,7 +33,8 @@ class ScaleOnly(Running):
 
     def forward(self, x: Float[Tensor, "batch channels *positions"]) -> Float[Tensor, "batch channels *positions"]:
         """Scale; in training also move the running variance."""
-        if self.training or not self.track_running_stats:
+        check_shape(x, self.num_features)
+        if self.uses_batch:
             count = check_batch(x, self.num_features)
             over = [axis for axis in range(x.dim()) if axis != 1]
             var = (x - x.mean(over, keepdim=True)).square().mean(over)

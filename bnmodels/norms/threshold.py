@@ -7,7 +7,6 @@ from torch import Tensor
 
 from bnmodels.norms.covariance import Blocks, Whitening, inverse_square_root
 
-
 SHARE = 0.1
 """The least eigenvalue of thresholded correlations, of which a whole one has the mean 1."""
 
@@ -21,8 +20,9 @@ class ThresholdedWhitening(Whitening):
        y = \Gamma \, \left(D \, ((1 - w) R^{(\tau)} + w I) \, D\right)^{-1/2} (x - \mu) + \beta $$
     What is left may be indefinite. The weight $w$ shrinks it towards the diagonal, as far as its lowest eigenvalue
     $\lambda$ is below 0.1, and so that it becomes 0.1: $w = (0.1 - \lambda) / (1 - \lambda)$: no direction is
-    blown up as if it had less than a tenth of its channels' variance. Where no entry is taken out, $w = 0$. There is no gradient through the choice of what is kept; where two directions share the lowest
-    eigenvalue, a second derivative does not exist.
+    blown up as if it had less than a tenth of its channels' variance. Where no entry is taken out, $w = 0$.
+    There is no gradient through the choice of what is kept; where two directions share the lowest eigenvalue, a second
+    derivative does not exist.
 
     Training: the batch's covariance. Evaluation: the running average of it, thresholded again.
 

@@ -45,5 +45,5 @@ class TopK(Standardised):
         y = self.standardised(x)
         sizes = y.detach().abs().flatten(1)
         least = sizes.topk(math.ceil(self.density * sizes.shape[1]), dim=1).values[:, -1]
-        kept = y.detach().abs() >= least.reshape(-1, *[1] * (y.dim() - 1))
-        return self.scaled_and_shifted(torch.where(kept, y, 0.0))
+        smaller = y.detach().abs() < least.reshape(-1, *[1] * (y.dim() - 1))
+        return self.scaled_and_shifted(torch.where(smaller, 0.0, y))  # what is not a number is not smaller, and is seen

@@ -185,9 +185,54 @@ def test_norm_without_running_statistics_uses_the_batch(name: str) -> None:
         pytest.skip("drops nothing in eval mode")
     y = layer(x)
     assert torch.equal(layer.eval()(x), y)
-    assert layer.num_batches_tracked == 0
+    assert list(layer.state_dict()) == ["weight", "bias"]
     with pytest.raises(ValueError, match=r"1 (value per channel|image)"):
         layer(x[:1])
+
+
+@OURS
+@pytest.mark.parametrize("training", [True, False])
+def test_norm_refuses_other_shapes_and_types(name: str, training: bool) -> None:
+    """In either mode; batch norm itself would spread one channel over all."""
+    layer = make(name).train(training)
+    before = state_of(layer)
+    for shape in [(7, 1), (7, 5), (4,)]:
+        with pytest.raises(ValueError, match="expected "):
+            layer(torch.zeros(shape))
+    for dtype in (torch.float16, torch.bfloat16, torch.int64):
+        with pytest.raises(TypeError, match=f"x of {dtype}: statistics need float32 or float64"):
+            layer(torch.zeros(7, 4, dtype=dtype))
+    assert same_state(layer, before)
+
+
+@OURS
+@pytest.mark.parametrize("bad", [{"eps": 0.0}, {"eps": -1.0}, {"eps": float("nan")}, {"momentum": 1.5}])
+def test_norm_refuses_bad_options(name: str, bad: dict[str, Any]) -> None:
+    (option, value), *_ = bad.items()
+    with pytest.raises(ValueError, match=f"{option}={value}: "):
+        make(name, **bad)
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in CHECKED])
+@pytest.mark.parametrize("training", [True, False])
+def test_norm_lets_what_is_not_a_number_be_seen(name: str, training: bool) -> None:
+    """Those that do not refuse it; a diverged network must not pass for one with a zero."""
+    options: dict[str, Any] = {"density": 1.0} if name == "random-mask" else {}  # or the mask may hide it
+    layer, x = make(name, **options).train(training), values((7, 4), dtype=torch.float32)
+    x[2, 1] = float("nan")
+    assert layer(x)[2].isnan().any()
+
+
+@pytest.mark.parametrize("name", sorted({*LAYERS} - {"batch", "scale", "circulant", "cone-monotone", "orbit-channels"}))
+@pytest.mark.parametrize("level", [1.0, 300.0, 3e4])
+def test_norm_of_a_constant_channel_is_rounding(name: str, level: float) -> None:
+    """In float32; but for those that do not centre, or give a channel something of others."""
+    x = values((64, 4), dtype=torch.float32)
+    x[:, 1] = level
+    y = make(name, affine=False)(x)[:, 1].detach()
+    # the mean errs by up to 64 roundings of the level, and is divided by the root of eps, in Monarch whitening twice
+    off = 64 * 2**-24 * level * {"monarch": 1e5, "center": 1.0}.get(name, 1e5**0.5)
+    assert float(y.abs().max()) <= off
 
 
 @pytest.mark.parametrize("name", ["center", "scale"])
@@ -322,6 +367,39 @@ def test_norm_survives_a_condition_beyond_its_precision(name: str) -> None:
     assert float(y.detach().abs().max()) <= 200**0.5 + 1
     assert gradient.isfinite().all()
     assert float(wide.abs().max()) <= 200**0.5
+
+
+@pytest.mark.parametrize("steps", [5, 10, 20, 40])
+def test_newton_stays_where_it_has_come(steps: int) -> None:
+    """In float32, at a condition of 10^4: more steps never take it away from the root, as rounding would the usual form."""
+    x = (values((200, 4)) @ torch.diag(torch.tensor([1.0, 0.3, 0.1, 0.01], dtype=torch.float64))).float()
+    layer = make("newton", affine=False, eps=1e-9, steps=steps)
+    spread = torch.linalg.eigvalsh(torch.cov(layer(x).detach().T, correction=0))
+    assert float(spread.max()) <= 1 + 1e4 * 2**-23  # the condition times a rounding, which converges from below
+    if steps >= 20:
+        assert float(spread.min()) >= 1 - 4 * 1e4 * 2**-23
+
+
+def test_thresholded_whitening_normalises() -> None:
+    """Where what is left of the correlations is indefinite: no channel's variance is far above 1, as lifting made it."""
+    x = values((256, 10)) @ values((10, 84), seed=1) + 0.5 * values((256, 84), seed=2)
+    correlation = torch.corrcoef(x.T)
+    assert float(torch.linalg.eigvalsh(torch.where(correlation.abs() > 0.3, correlation, 0.0))[0]) < -1
+    y = LAYERS["thresholded"][0](84, affine=False, dtype=torch.float64)(x)
+    assert 0.1 < float(y.var(0).min()) <= float(y.var(0).max()) < 1.5
+
+
+def test_thresholded_whitening_has_two_derivatives_where_it_shrinks() -> None:
+    x = (values((12, 2)) @ values((2, 5), seed=1) + 0.1 * values((12, 5), seed=2)).requires_grad_()
+    correlation = torch.corrcoef(x.detach().T)
+    assert float(torch.linalg.eigvalsh(torch.where(correlation.abs() > 0.5, correlation, 0.0))[0]) < 0.1
+    layer = LAYERS["thresholded"][0](5, threshold=0.5, affine=False, dtype=torch.float64)
+    assert torch.autograd.gradcheck(layer, x)
+    assert torch.autograd.gradgradcheck(layer, x)
+
+
+def test_monarch_grid_is_as_square_as_can_be() -> None:
+    assert [LAYERS["monarch"][0](channels).groups for channels in (1, 6, 7, 12, 84, 120)] == [1, 2, 1, 3, 7, 10]
 
 
 def test_cholesky_refuses_a_condition_beyond_its_precision() -> None:

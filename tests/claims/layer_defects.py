@@ -15,7 +15,19 @@ import torch
 from torch import Tensor
 
 from bnmodels.dropout import Dropout
-from bnmodels.norms import cholesky, cone, covariance, iter_norm, monarch, orbit, pit, threshold, top_k, zca
+from bnmodels.norms import (
+    cholesky,
+    circulant,
+    cone,
+    covariance,
+    iter_norm,
+    monarch,
+    orbit,
+    pit,
+    threshold,
+    top_k,
+    zca,
+)
 from bnmodels.norms.running import Running
 from bnmodels.norms.standardised import Standardised
 
@@ -88,6 +100,38 @@ def not_unitary(rfft: Any, values: Tensor, **options: Any) -> Tensor:
     return result
 
 
+def standardised_alone(matrix: Any, self: Any, sigma: Tensor) -> Tensor:
+    """Divides by deviations, and leaves the correlations."""
+    result: Tensor = (
+        torch.diag_embed(sigma.diagonal(dim1=-2, dim2=-1).rsqrt()) if self.correlation else matrix(self, sigma)
+    )
+    return result
+
+
+def negative_taken_out(matrix: Any, self: Any, sigma: Tensor) -> Tensor:
+    """Takes out the correlations that are below the threshold, negative ones included, but keeps all at 0."""
+    if self.threshold == 0:
+        result: Tensor = matrix(self, sigma)
+        return result
+    eye = torch.eye(self.size, dtype=torch.bool)
+    positive: Tensor = matrix(self, torch.where(eye, sigma, sigma.clamp_min(0)))
+    return positive
+
+
+def one_row(right: Any, self: Any, channels: int, *, groups: int | None = None, **options: Any) -> None:
+    """Takes one row of channels for the grid that is nearest to a square."""
+    right(self, channels, groups=groups or 1, **options)
+
+
+def tripled(name: str) -> Callable[..., None]:
+    """A running statistic of three times the batch's."""
+
+    def track(right: Any, self: Any, momentum: float, **new: Tensor) -> None:
+        right(self, momentum, **{key: 3 * value if key == name else value for key, value in new.items()})
+
+    return track
+
+
 def nothing_taken_out(_: Any, self: Any, sigma: Tensor) -> Tensor:
     """Whitens by the whole covariance."""
     return covariance.inverse_square_root(sigma, self.eps)
@@ -97,6 +141,12 @@ def even_knots(_: Any, rows: Tensor, pieces: int) -> Tensor:
     """Divides the range evenly, where quantiles belong."""
     low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
     return low + (high - low) * torch.linspace(0, 1, pieces + 1, dtype=rows.dtype)
+
+
+def two_levels(forward: Any, self: Any, x: Tensor) -> Tensor:
+    """Tells values above the median from those below, and no more."""
+    result: Tensor = forward(self, x).sign() + 0 * x
+    return result
 
 
 def not_centred(forward: Any, self: Any, x: Tensor) -> Tensor:
@@ -173,6 +223,7 @@ DEFECTS: Mapping[str, Context] = {
     "ZCA: the inverse for its root": instead(
         zca, "inverse_square_root", lambda root, matrix, least: root(matrix, least) @ root(matrix, least)
     ),
+    "ZCA-cor: standardised alone": instead(zca.ZCA, "matrix", standardised_alone),
     "Cholesky: the factor transposed": instead(
         cholesky.CholeskyWhitening, "matrix", lambda matrix, self, sigma: matrix(self, sigma).mT
     ),
@@ -182,9 +233,16 @@ DEFECTS: Mapping[str, Context] = {
         "_whitened",
         lambda right, self, blocks, sigma: right(self, blocks, sigma) if len(blocks) == self.groups else blocks,
     ),
+    "Monarch: one row, if not told otherwise": instead(monarch.MonarchWhitening, "__init__", one_row),
+    "Monarch: running rows tripled": instead(monarch.MonarchWhitening, "track", tripled("rows")),
+    "Monarch: running columns tripled": instead(monarch.MonarchWhitening, "track", tripled("columns")),
     "circulant: transform not unitary": instead(torch.fft, "rfft", not_unitary),
+    "circulant: running spectrum tripled": instead(circulant.CirculantWhitening, "track", tripled("power")),
     "threshold: nothing taken out": instead(threshold.ThresholdedWhitening, "matrix", nothing_taken_out),
+    "threshold: negative correlations taken out": instead(threshold.ThresholdedWhitening, "matrix", negative_taken_out),
+    "threshold: not shrunk": lambda: mock.patch.object(threshold, "SHARE", -1e9),
     "integral transform: even knots": instead(pit, "quantiles_of", even_knots),
+    "integral transform: two levels": instead(pit.PIT, "forward", two_levels),
     "integral transform: not centred": instead(pit.PIT, "forward", not_centred),
     "integral transform: quantiles detached": instead(
         pit, "quantiles_of", lambda quantiles, *args: quantiles(*args).detach()
@@ -201,6 +259,8 @@ DEFECTS: Mapping[str, Context] = {
         "averaged",
         lambda right, mean, var, group: (right(mean, var, group)[0], right(0 * mean, var, group)[1]),
     ),
+    "orbit: running variance tripled": instead(orbit.OrbitNorm, "track", tripled("var")),
+    "orbit: running variance of images alone": instead(orbit, "order", lambda *_: 1),
     "all: momentum flipped": instead(Running, "track", momentum_flipped),
     "all: eval on batch statistics": batch_in_eval,
     "dropout: not scaled": instead(Dropout, "forward", not_scaled),
