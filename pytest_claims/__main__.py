@@ -132,7 +132,15 @@ def _add_history(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     words = "evidence.json, or the directory that has it; without any, the pages are written anew"
     command.add_argument("evidence", type=Path, nargs="*", metavar="EVIDENCE", help=words)
+    words = "runs that stay in the site, the latest; older ones are taken out (default: all)"
+    command.add_argument("--keep", type=_count, metavar="N", help=words)
     command.set_defaults(run=_history)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: a whole number of at least 1")
+    return int(text)
 
 
 def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -195,7 +203,7 @@ def _gate(given: argparse.Namespace) -> list[str]:
 
 
 def _history(given: argparse.Namespace) -> list[str]:
-    lines = add([load(_evidence(path)) for path in given.evidence], given.site)
+    lines = add([load(_evidence(path)) for path in given.evidence], given.site, keep=given.keep)
     return [*lines, f"history: {given.site / PAGE}"]
 
 

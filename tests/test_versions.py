@@ -11,6 +11,8 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from pytest_claims.report import read_allowed
+
 from .bounds import PROJECT, ROOT, bounds, lowest, requirements
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -111,9 +113,13 @@ def test_step_is_one_line_that_runs_here(step: str) -> None:
     assert shell == "bash"
     assert (ROOT / script).is_file()
     assert Path(script).parent == Path(".ci")
-    if script == ".ci/tox":
+    if script in (".ci/tox", ".ci/judge"):
         pattern = re.escape(arguments[0]).replace(r"\*", r"\w+")
         assert [name for name in environments() if re.fullmatch(pattern, name)]
+
+
+def test_what_the_gate_needs_is_of_the_package() -> None:
+    assert {*tox()["testenv:evidence"]["deps"].split()} <= requirements().keys()
 
 
 def test_citation_is_of_this_version() -> None:
@@ -124,8 +130,22 @@ def test_citation_is_of_this_version() -> None:
 
 def test_every_shell_script_is_checked() -> None:
     named = set(tox()["testenv:workflows"]["commands"].split())
-    scripts = {f".ci/{path.name}" for path in (ROOT / ".ci").iterdir() if path.read_text().startswith("#!")}
+    scripts = {f".ci/{path.name}" for path in (ROOT / ".ci").iterdir() if path.is_file()}
     assert scripts <= named
+
+
+def test_accepted_changes_can_be_read() -> None:
+    """Each file is of a run of the nightly."""
+    uploaded = {
+        Path(step["with"]["path"].replace("${{ matrix.torch }}", torch)).name
+        for job in workflow("nightly")["jobs"].values()
+        for step in job["steps"]
+        if "path" in step.get("with", {})
+        for torch in job.get("strategy", {}).get("matrix", {}).get("torch", [""])
+    }
+    for path in (ROOT / ".ci" / "allowed").glob("*"):
+        assert path.name in uploaded
+        assert read_allowed(path)
 
 
 def test_ci_names_envs_that_there_are() -> None:

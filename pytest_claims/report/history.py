@@ -1,10 +1,14 @@
-"""Runs by date: what each came to, and which verdicts changed since the run before it of the same kind."""
+"""Runs by date: what each came to, and which verdicts changed since the run before it of the same kind.
+
+A kind is a scale, a device, a data set and a version of torch. The first run of a new version is set beside the one before it
+of another.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import NamedTuple
 
 from pytest_claims.report import wording
@@ -37,16 +41,29 @@ WARNINGS = {
 
 
 class Kind(NamedTuple):
-    """What runs must have in common for their verdicts to be set side by side."""
+    """What runs have in common whose verdicts are set side by side; without a version of torch, all versions."""
 
     scale: str
     device: str
     dataset: str
+    torch: str = ""
+
+    @property
+    def of_any_torch(self) -> "Kind":
+        """The same scale, device and data set."""
+        return self._replace(torch="")
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        words = f"scale {self.scale}, device {self.device}, data set {self.dataset}"
+        return f"torch {self.torch}, {words}" if self.torch else words
 
     @property
     def page(self) -> str:
-        """The file that compares the last of them."""
-        return f"comparison-{'-'.join(map(_slug, self))}.html"
+        """The file that compares runs of it."""
+        of = "comparison" if self.torch else "versions"
+        return f"{of}-{'-'.join(map(_slug, filter(None, self)))}.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +87,9 @@ class Night:
     @classmethod
     def of(cls, evidence: Json, name: str = "") -> "Night":
         """The run of an evidence document, by default in a directory that its content names: the same run, the same name."""
-        kind = Kind(*(fact(evidence, name) for name in ("scale", "device", "dataset")))
+        kind = Kind(*(fact(evidence, name) for name in Kind._fields))
         started = instant(evidence["started"])
-        words = [f"{started:%Y-%m-%d-%H%M}", "torch", fact(evidence, "torch"), kind.device, kind.scale]
+        words = [f"{started:%Y-%m-%d-%H%M}", "torch", kind.torch, kind.device, kind.scale]
         told = evidence["provenance"]
         return cls(
             name=name or "-".join([*map(_slug, words), digest(evidence)[:8]]),
@@ -93,7 +110,7 @@ class Shown(NamedTuple):
     """A run as its row shows it.
 
     Attributes:
-        before: When the run before it of its kind started; None: there is none.
+        before: The run it is set beside, in words; None: there is none.
         headline: How many verdicts changed since.
         changes: The first of them.
         more: How many are not named.
@@ -125,7 +142,7 @@ class Side(NamedTuple):
     label: str
     runs: str
     page: str
-    compared: int
+    link: str
 
 
 @dataclass(frozen=True)
@@ -147,9 +164,38 @@ class History:
             found.setdefault(night.kind, []).insert(0, night)
         return found
 
+    @property
+    def by_torch(self) -> dict[Kind, list[Night]]:
+        """The last run under each version of torch, the oldest version first, of what ran under several."""
+        found: dict[Kind, list[Night]] = {}
+        for kind, runs in self.kinds.items():
+            found.setdefault(kind.of_any_torch, []).append(runs[-1])
+        return {
+            kind: sorted(runs, key=lambda night: [*map(int, re.findall(r"\d+", night.kind.torch))])
+            for kind, runs in found.items()
+            if len(runs) > 1
+        }
+
+    @property
+    def comparisons(self) -> dict[str, list[Night]]:
+        """By name of its page, runs to be set side by side."""
+        several = {kind: runs[-COMPARED:] for kind, runs in self.kinds.items() if len(runs) > 1}
+        return {kind.page: runs for kind, runs in (self.by_torch | several).items()}
+
+    @property
+    def before(self) -> dict[str, Night]:
+        """By name of a run the one that it is set beside: the last of its kind, else of any torch."""
+        found, last = dict[str, Night](), dict[Kind, Night]()
+        for night in self.nights:
+            kinds = (night.kind, night.kind.of_any_torch)
+            if earlier := next((last[kind] for kind in kinds if kind in last), None):
+                found[night.name] = earlier
+            last |= dict.fromkeys(kinds, night)
+        return found
+
     def pages(self) -> dict[str, str]:
         """By name of its file: the first page, and a page a month."""
-        before = {of.name: one for runs in self.kinds.values() for one, of in pairwise(runs)}
+        before = self.before
         changed = {
             night.name: changes(before[night.name].outcomes, night.outcomes) if night.name in before else []
             for night in self.nights
@@ -182,21 +228,33 @@ class History:
                 math=False,
                 title=TITLE,
                 heading="Runs" if len(latest) == len(self.nights) else f"The last {len(latest)} runs",
-                answer=self._answer(len(changed[self.nights[-1].name]), before.get(self.nights[-1].name)),
-                kinds=[_side(kind, runs) for kind, runs in self.kinds.items()],
+                answer=self._answer(changed, before),
+                kinds=[
+                    *(
+                        _side(kind, "torch version", runs, "the last run of each")
+                        for kind, runs in self.by_torch.items()
+                    ),
+                    *(
+                        _side(kind, "run", runs, f"the last {min(len(runs), COMPARED)}")
+                        for kind, runs in self.kinds.items()
+                    ),
+                ],
                 nights=latest,
                 months=months,
                 months_heading="All runs by month",
             )
         }
 
-    def _answer(self, changed: int, before: Night | None) -> str:
-        """What there is, and what the last run changed."""
+    def _answer(self, changed: Mapping[str, Sequence[Change]], before: Mapping[str, Night]) -> str:
+        """What there is, and what the runs of the last day changed."""
         first, last = (f"{self.nights[at].started:%Y-%m-%d}" for at in (0, -1))
         runs = f"{plural(len(self.nights), 'run')}, {first if first == last else f'{first} to {last}'}"
-        if before is None:
-            return f"{runs}; the last is the first of its kind."
-        return f"{runs}; the last changed {plural(changed, 'verdict') if changed else 'no verdict'}."
+        day = [night.name for night in self.nights if f"{night.started:%Y-%m-%d}" == last]
+        of_day = f"{runs}; the {plural(len(day), 'run')} of {last}" if first != last else f"{runs}; together they"
+        if not any(name in before for name in day):
+            return f"{runs}; nothing before the last day to set beside."
+        count = sum(len(changed[name]) for name in day)
+        return f"{of_day} changed {plural(count, 'verdict') if count else 'no verdict'}."
 
 
 def _shown(night: Night, before: Night | None, found: Sequence[Change]) -> Shown:
@@ -210,16 +268,19 @@ def _shown(night: Night, before: Night | None, found: Sequence[Change]) -> Shown
         environment="; ".join([f"{night.kind.scale}, {night.kind.dataset}", *facts]),
         verdicts=[Verdict.of(outcome, count) for outcome, count in counts.items() if count],
         warning=WARNINGS[night.status],
-        before=None if before is None else before.when,
+        before=None if before is None else _since(before, night),
         headline=f"{plural(len(found), 'verdict')} changed",
         changes=[str(change) for change in found[:NAMED]],
         more=max(0, len(found) - NAMED),
     )
 
 
-def _side(kind: Kind, runs: Sequence[Night]) -> Side:
-    label = f"scale {kind.scale}, device {kind.device}, data set {kind.dataset}"
-    return Side(label, plural(len(runs), "run"), kind.page if len(runs) > 1 else "", min(len(runs), COMPARED))
+def _since(before: Night, night: Night) -> str:
+    return before.when if before.kind == night.kind else f"{before.when}, under torch {before.kind.torch}"
+
+
+def _side(kind: Kind, noun: str, runs: Sequence[Night], which: str) -> Side:
+    return Side(kind.label, plural(len(runs), noun), kind.page if len(runs) > 1 else "", f"{which} side by side")
 
 
 def _slug(text: str) -> str:

@@ -1,30 +1,33 @@
 """A history of runs as a directory of static pages, to which each night is added."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_claims.report.comparison import compare
 from pytest_claims.report.evidence import EvidenceError
 from pytest_claims.report.files import EVIDENCE, PAGE, encoded
-from pytest_claims.report.history import COMPARED, RUNS, History, Night
+from pytest_claims.report.history import RUNS, History, Night
 from pytest_claims.report.render import page
+from pytest_claims.report.wording import plural
 from pytest_claims.trial import Json
 from pytest_claims.writing import replace_file
 
-OURS = ("[0-9][0-9][0-9][0-9]-[0-9][0-9].html", "comparison-*.html")
+OURS = ("[0-9][0-9][0-9][0-9]-[0-9][0-9].html", "comparison-*.html", "versions-*.html")
 """Pages that are written anew each time, and taken away where nothing is left to show."""
 
 
-def add(runs: Sequence[Json], to: Path) -> list[str]:
+def add(runs: Sequence[Json], to: Path, *, keep: int | None = None) -> list[str]:
     """Add runs, each once, and write the pages anew; a file whose content stays is not touched.
 
     Args:
         runs: Checked evidence documents.
         to: Directory of the site, which is made if it is missing.
+        keep: How many runs stay, the latest; older ones are taken out of the site. None: all.
 
     Returns:
-        A line a run: its directory, and whether it is new.
+        A line a run that was given: its directory, and whether it is new; and one for what was taken out.
 
     Raises:
         EvidenceError: A stored run is damaged, or there is none at all. Nothing is written then.
@@ -37,12 +40,13 @@ def add(runs: Sequence[Json], to: Path) -> list[str]:
     history = History.of([*nights.values(), *(Night.of(run) for run in new.values())])
     if not history.nights:
         raise EvidenceError(f"{to}: a history of no runs; name one to add")
+    old = history.nights[:-keep] if keep else []
+    history = History(history.nights[len(old) :])
+    new = {name: run for name, run in new.items() if name not in {night.name for night in old}}
     pages = history.pages()
-    for kind, of_kind in history.kinds.items():
-        last = [night.name for night in of_kind[-COMPARED:]]
-        if len(last) > 1:
-            documents = [new[name] if name in new else _read(stored[name]) for name in last]
-            pages[kind.page] = compare(documents).page
+    for name, of_page in history.comparisons.items():
+        documents = [new[night.name] if night.name in new else _read(stored[night.name]) for night in of_page]
+        pages[name] = compare(documents).page
     reports = {name: page(run) for name, run in new.items()}
     for name, run in new.items():
         _write(to / RUNS / name / PAGE, reports[name])
@@ -52,7 +56,14 @@ def add(runs: Sequence[Json], to: Path) -> list[str]:
         _write(to / name, text)
     for stale in {path for pattern in OURS for path in to.glob(pattern)} - {to / name for name in pages}:
         stale.unlink()
-    return [f"{to / RUNS / name}: {'new' if name in new else 'already there'}" for name in given]
+    for night in old:
+        shutil.rmtree(to / RUNS / night.name, ignore_errors=True)
+    out = {night.name for night in old}
+    lines = [
+        f"{to / RUNS / name}: {'new' if name in new else 'too old' if name in out else 'already there'}"
+        for name in given
+    ]
+    return [*lines, *([f"{plural(len(out), 'run')} taken out, {len(history.nights)} kept"] if out else [])]
 
 
 def _read(path: Path) -> Json:

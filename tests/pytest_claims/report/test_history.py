@@ -30,9 +30,9 @@ def test_runs_are_added_the_latest_first(tmp_path: Path) -> None:
     (said,) = add([night(2)], site)
     assert said.startswith(str(site / "runs" / "2026-01-02-0300-torch-"))
     assert said.endswith(": new")
-    assert first(site) == "1 run, 2026-01-02; the last is the first of its kind."
+    assert first(site) == "1 run, 2026-01-02; nothing before the last day to set beside."
     add([turned(night(3), "C0", "REFUTED"), night(1)], site)
-    assert first(site) == "3 runs, 2026-01-01 to 2026-01-03; the last changed 1 verdict."
+    assert first(site) == "3 runs, 2026-01-01 to 2026-01-03; the 1 run of 2026-01-03 changed 1 verdict."
     rows = [li for li in nights(site / "index.html") if li.all("a", css="when")]
     assert [li.one("a", css="when").words for li in rows] == [
         "2026-01-03 03:00",
@@ -64,9 +64,39 @@ def test_the_same_run_twice_is_one_and_nothing_is_written(tmp_path: Path) -> Non
 def test_runs_are_set_beside_those_of_their_kind(tmp_path: Path) -> None:
     """Another device is another kind."""
     add([night(1), turned(night(2, device="cuda"), "C0", "REFUTED"), night(3)], tmp_path)
-    assert first(tmp_path) == "3 runs, 2026-01-01 to 2026-01-03; the last changed no verdict."
+    assert first(tmp_path) == "3 runs, 2026-01-01 to 2026-01-03; the 1 run of 2026-01-03 changed no verdict."
     (page,) = tmp_path.glob("comparison-*.html")
     assert "cuda" not in page.name
+
+
+def test_first_run_under_a_torch_is_set_beside_the_last_of_another(tmp_path: Path) -> None:
+    """And from then on beside its own; what differs between versions has a page."""
+    old, new = {"torch": "2.9.1"}, {"torch": "2.10.0"}
+    add([night(1, **old), turned(night(2, **new), "C0", "REFUTED"), night(3, **old)], tmp_path)
+    last, middle, _ = [li for li in nights(tmp_path / "index.html") if li.all("a", css="when")]
+    assert "1 verdict changed since 2026-01-01 03:00, under torch 2.9.1:" in middle.words
+    assert "No verdict changed since 2026-01-01 03:00." in last.words
+    (comparison,), (versions,) = tmp_path.glob("comparison-*.html"), tmp_path.glob("versions-*.html")
+    assert comparison.name.endswith("-2.9.1.html")
+    shown = parse(versions.read_text(encoding="utf-8")).one("main").words
+    assert shown.index("torch 2.9.1") < shown.index("torch 2.10.0")
+    listed = parse((tmp_path / "index.html").read_text(encoding="utf-8")).all("ul", css="findings")[0].words
+    assert "2 torch versions; the last run of each side by side" in listed
+
+
+def test_answer_is_about_all_runs_of_the_last_day(tmp_path: Path) -> None:
+    changed = turned(sound("2026-01-02T01:00:00+00:00"), "C0", "REFUTED")
+    add([night(1), changed, sound("2026-01-02T02:00:00+00:00", device="cuda")], tmp_path)
+    assert first(tmp_path) == "3 runs, 2026-01-01 to 2026-01-02; the 2 runs of 2026-01-02 changed 1 verdict."
+
+
+def test_old_runs_are_taken_out(tmp_path: Path) -> None:
+    add([night(1), night(2)], tmp_path)
+    *lines, last = add([night(3), sound("2025-12-31T03:00:00+00:00")], tmp_path, keep=2)
+    assert [line.rsplit(": ")[-1] for line in lines] == ["new", "too old"]
+    assert last == "2 runs taken out, 2 kept"
+    assert sorted(path.name[:10] for path in (tmp_path / "runs").iterdir()) == ["2026-01-02", "2026-01-03"]
+    assert len([li for li in nights(tmp_path / "index.html") if li.all("a", css="when")]) == 2
 
 
 def test_a_page_a_month_and_stale_ones_go(tmp_path: Path) -> None:
