@@ -69,11 +69,14 @@ def test_eval_mode(case: Mixed, tally: Tally, device: torch.device) -> None:
             y = run(layer, x)
             there = run(layer.eval(), x)
             difference = float((there - math.sqrt(1 - 1 / values_of(name, case)) * y).abs().max())
+            spread = case.spread
+            if name in SHAPED:  # over few images, the variance at a position may be less than that along any direction
+                spread = max(spread, case.scale / float(layer.get_buffer("running_var").min()) ** 0.5)
             # eps is as it was beside a variance that is larger, and without a larger one the condition is
-            bound = case.bound(y, 4 * case.channels * case.spread**2) + SMALL_EPS * case.spread**2 * float(
-                y.abs().max()
+            beside = SMALL_EPS * spread**2 * float(y.abs().max())
+            tally.within(
+                f"{name}: eval and training", difference, case.bound(y, 4 * case.channels * spread**2) + beside
             )
-            tally.within(f"{name}: eval and training", difference, bound)
 
 
 def values_of(name: str, case: Mixed) -> float:
