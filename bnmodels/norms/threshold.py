@@ -50,10 +50,12 @@ class ThresholdedWhitening(Whitening):
         deviation = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         scale = deviation.unsqueeze(-1) * deviation.unsqueeze(-2)
         off_diagonal = 1 - torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
-        # not above the threshold, rather than below: rounding makes correlations of 1 a little more
-        taken_out = (covariance.abs() <= self.threshold * scale) | (self.threshold == 1)
-        sparse = torch.where(taken_out, covariance * (1 - off_diagonal), covariance)
-        some = (taken_out & (off_diagonal == 1)).flatten(1).any(1)[:, None, None]
+        small = (covariance.abs() <= self.threshold * scale) | (
+            self.threshold == 1
+        )  # rounding may make 1 a little more
+        taken_out = small & (off_diagonal == 1) & (covariance != 0)
+        sparse = torch.where(taken_out, 0.0, covariance)
+        some = taken_out.flatten(1).any(1)[:, None, None]
         shrunk = sparse * (1 - self._weight(sparse / scale, some) * off_diagonal)
         return inverse_square_root(shrunk, SHARE * self.eps)
 

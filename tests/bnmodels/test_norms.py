@@ -398,6 +398,13 @@ def test_thresholded_whitening_has_two_derivatives_where_it_shrinks() -> None:
     assert torch.autograd.gradgradcheck(layer, x)
 
 
+def test_thresholded_whitening_at_0_is_zca_beside_a_constant_channel() -> None:
+    """Whose correlations are 0 as they are, so that nothing is taken out and nothing shrunk."""
+    x = values((40, 3)) @ torch.tensor([[1.0, 1, 0, 0], [0, 0.1, 0, 0], [0, 0, 0, 1]], dtype=torch.float64)
+    y = LAYERS["thresholded"][0](4, threshold=0.0, dtype=torch.float64)(x)
+    assert torch.equal(y, LAYERS["zca"][0](4, dtype=torch.float64)(x))
+
+
 def test_monarch_grid_is_as_square_as_can_be() -> None:
     assert [LAYERS["monarch"][0](channels).groups for channels in (1, 6, 7, 12, 84, 120)] == [1, 2, 1, 3, 7, 10]
 
