@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 SHIFT, FACTOR = "a constant on a channel", "a factor on a channel"
 COMMON = "a common factor"
+LEFT, PROJECTION = "Q7.3[what is left]", "Q7.5[cone, projection]"
 GRADIENT, LAYER, NESTING, ORDER = "Q7[gradient]", "Q7.5[cone, layer]", "Q7.3[nesting]", "Q7.3[order of channels]"
 FULL, FACTORS, PIT, ORBIT = (
     "Q7.2[invariances]",
@@ -40,15 +41,15 @@ LAYERS = {
     "newton": (f"{SHIFT}; {COMMON}; turns with orthogonal maps and permutations", (FULL, GRADIENT)),
     "block-2": (f"{SHIFT}; {COMMON}; the order of channels counts", (NESTING, ORDER, GRADIENT)),
     "circulant": (f"{SHIFT}; {COMMON}; moves with cyclic shifts and reversal", (ORDER, GRADIENT)),
-    "monarch": (f"{SHIFT}; {COMMON}", (NESTING, "Q7.3[what is left]", GRADIENT)),
-    "thresholded": (f"{SHIFT}; {COMMON}", (NESTING, GRADIENT)),
-    "top-k": (f"{SHIFT}; {FACTOR}", ("Q7.4[density]", GRADIENT)),
+    "monarch": (f"{SHIFT}; {COMMON}; moves with rows and columns of its grid", (NESTING, LEFT, ORDER, GRADIENT)),
+    "thresholded": (f"{SHIFT}; {COMMON}; turns with permutations and signs", (NESTING, LEFT, ORDER, GRADIENT)),
+    "top-k": (f"{SHIFT}; {FACTOR}; moves with channels and positions", ("Q7.4[density]", GRADIENT)),
     "random-mask": (f"{SHIFT}; {FACTOR}", (GRADIENT,)),
-    "cone-nonnegative": (f"{SHIFT}; {FACTOR}", (LAYER, GRADIENT)),
-    "cone-second-order": (f"{SHIFT}; {FACTOR}", (LAYER, GRADIENT)),
-    "cone-monotone": (f"{SHIFT}; {FACTOR}", (LAYER, GRADIENT)),
-    "orbit-flips": (f"{SHIFT}; {COMMON}; moves with mirror images", (ORBIT, GRADIENT)),
-    "orbit-turns": (f"{SHIFT}; {COMMON}; moves with quarter turns", (ORBIT, GRADIENT)),
+    "cone-nonnegative": (f"{SHIFT}; {FACTOR}", (PROJECTION, LAYER, GRADIENT)),
+    "cone-second-order": (f"{SHIFT}; {FACTOR}", (PROJECTION, LAYER, GRADIENT)),
+    "cone-monotone": (f"{SHIFT}; {FACTOR}", (PROJECTION, LAYER, GRADIENT)),
+    "orbit-flips": (f"{SHIFT}; {FACTOR}; moves with mirror images", (ORBIT, GRADIENT)),
+    "orbit-turns": (f"{SHIFT}; {FACTOR}; moves with quarter turns", (ORBIT, GRADIENT)),
     "orbit-channels": (f"a common constant; {COMMON}; moves with channel shifts", (ORBIT, GRADIENT)),
 }
 """What each layer is blind to, or moves with, as its docstring says, and which claims are about that."""
