@@ -50,7 +50,7 @@ def publish(at: Path, name: str, text: str) -> None:
     if not site.exists():
         run("bash", ".ci/checkout-site", "site", at=at)
     (site / name).write_text(text)
-    run("bash", ".ci/push", "site", f"Add {name}", at=at)
+    run("bash", ".ci/push", "site", "gh-pages", f"Add {name}", at=at)
 
 
 def published(origin: Path) -> list[str]:

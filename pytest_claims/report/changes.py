@@ -11,11 +11,14 @@ from pytest_claims.trial import Json
 GONE = "GONE"
 """In the place of a verdict: the later run has no such claim."""
 
+NEW = "NEW"
+"""In the place of a verdict: the earlier run has no such claim."""
+
 FORM = "CLAIM: BEFORE -> AFTER: REASON"
 """Of a line that accepts a change."""
 
-_BEFORE = "|".join(Outcome)
-_LINE = re.compile(rf"({ID}): ({_BEFORE}) -> ({_BEFORE}|{GONE})(?:: *(.*))?")
+_VERDICT = "|".join(Outcome)
+_LINE = re.compile(rf"({ID}): ({_VERDICT}|{NEW}) -> ({_VERDICT}|{GONE})(?:: *(.*))?")
 
 
 class AllowError(Exception):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_claims.claim import Outcome
-from pytest_claims.report.changes import FORM, Change, changes, outcomes
+from pytest_claims.report.changes import FORM, NEW, Change, changes, outcomes
 from pytest_claims.report.comparison import Cell, compare, named
 from pytest_claims.report.markdown import markup
 from pytest_claims.report.readings import Decisive, estimate
@@ -38,7 +38,8 @@ class Gate:
         changed: Verdicts that changed and that nobody accepted.
         accepted: Those that somebody did, with the reason.
         environment: What tells the runs apart, such as `torch 2.9.1 -> 2.14.1`.
-        new: Claims that the baseline has not, with their verdicts.
+        new: Claims that the baseline has not, with their verdicts; one that is an error, or another verdict than it
+            expects, has changed.
         warnings: What does not close the gate: drifts, problems of either run, accepted changes that did not happen.
     """
 
@@ -105,7 +106,8 @@ def gate(baseline: Json, fresh: Json, allowed: Mapping[Change, str] | None = Non
     allowed = allowed or {}
     _check_alike(baseline, fresh)
     before, after = outcomes(baseline), outcomes(fresh)
-    found = changes(before, after)
+    wrong = [claim["id"] for claim in fresh["claims"] if claim["id"] not in before and _wrong(claim)]
+    found = changes(before, after) + [Change(id_, NEW, after[id_]) for id_ in wrong]
     compared = compare([baseline, fresh])
     rows = {row.id: row for row in compared.rows}
     claims = [{claim["id"]: claim for claim in run["claims"]} for run in (baseline, fresh)]
@@ -130,9 +132,15 @@ def gate(baseline: Json, fresh: Json, allowed: Mapping[Change, str] | None = Non
         changed=[changed(change) for change in found if change not in allowed],
         accepted=[(change, allowed[change]) for change in found if change in allowed],
         environment=[f"{name} {here} -> {there}" for name, here, there in facts],
-        new=[f"{id_} {outcome}" for id_, outcome in after.items() if id_ not in before],
+        new=[f"{id_} {outcome}" for id_, outcome in after.items() if id_ not in before and id_ not in wrong],
         warnings=[*drifts, *_problems(baseline, fresh), *stale],
     )
+
+
+def _wrong(claim: Json) -> bool:
+    """Whether a verdict that nothing can be compared with is one to look at."""
+    judged = claim["outcome"] in (Outcome.SUPPORTED, Outcome.REFUTED)
+    return claim["outcome"] == Outcome.ERROR or (judged and not claim["as_expected"])
 
 
 def _check_alike(baseline: Json, fresh: Json) -> None:

@@ -1,7 +1,7 @@
 """Runs by date: what each came to, and which verdicts changed since the run before it of the same kind.
 
-A kind is a scale, a device, a data set and a version of torch. The first run of a new version is set beside the one before it
-of another.
+A kind is a scale, a device, a data set and a version of torch; all pre-releases of a version are one. The first run of a new
+version is set beside the one before it of another.
 """
 
 import re
@@ -29,6 +29,7 @@ NAMED = 5
 """Changes of a run that are named."""
 RUNS = "runs"
 """The directory that has a directory a run."""
+EARLY = "pre-release"
 FACTS = ("torch", "device", "processor", "commit")
 """Provenance that a row shows, where it is there."""
 
@@ -47,6 +48,17 @@ class Kind(NamedTuple):
     device: str
     dataset: str
     torch: str = ""
+
+    @classmethod
+    def of(cls, evidence: Json) -> "Kind":
+        """Of an evidence document."""
+        scale, device, dataset, torch = (fact(evidence, name) for name in cls._fields)
+        return cls(scale, device, dataset, re.sub(r"\.?(dev|a|b|rc)\d.*", f" {EARLY}", torch, count=1))
+
+    @property
+    def age(self) -> tuple[list[int], bool]:
+        """By which versions of torch are ordered: a pre-release before what it leads to."""
+        return [*map(int, re.findall(r"\d+", self.torch))], EARLY not in self.torch
 
     @property
     def of_any_torch(self) -> "Kind":
@@ -87,9 +99,9 @@ class Night:
     @classmethod
     def of(cls, evidence: Json, name: str = "") -> "Night":
         """The run of an evidence document, by default in a directory that its content names: the same run, the same name."""
-        kind = Kind(*(fact(evidence, name) for name in Kind._fields))
+        kind = Kind.of(evidence)
         started = instant(evidence["started"])
-        words = [f"{started:%Y-%m-%d-%H%M}", "torch", kind.torch, kind.device, kind.scale]
+        words = [f"{started:%Y-%m-%d-%H%M}", "torch", fact(evidence, "torch"), kind.device, kind.scale]
         told = evidence["provenance"]
         return cls(
             name=name or "-".join([*map(_slug, words), digest(evidence)[:8]]),
@@ -170,11 +182,7 @@ class History:
         found: dict[Kind, list[Night]] = {}
         for kind, runs in self.kinds.items():
             found.setdefault(kind.of_any_torch, []).append(runs[-1])
-        return {
-            kind: sorted(runs, key=lambda night: [*map(int, re.findall(r"\d+", night.kind.torch))])
-            for kind, runs in found.items()
-            if len(runs) > 1
-        }
+        return {kind: sorted(runs, key=lambda night: night.kind.age) for kind, runs in found.items() if len(runs) > 1}
 
     @property
     def comparisons(self) -> dict[str, list[Night]]:
@@ -252,7 +260,7 @@ class History:
         day = [night.name for night in self.nights if f"{night.started:%Y-%m-%d}" == last]
         of_day = f"{runs}; the {plural(len(day), 'run')} of {last}" if first != last else f"{runs}; together they"
         if not any(name in before for name in day):
-            return f"{runs}; nothing before the last day to set beside."
+            return f"{runs}; none of the last day has one of its kind before it."
         count = sum(len(changed[name]) for name in day)
         return f"{of_day} changed {plural(count, 'verdict') if count else 'no verdict'}."
 

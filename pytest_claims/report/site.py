@@ -63,7 +63,8 @@ def add(runs: Sequence[Json], to: Path, *, keep: int | None = None) -> list[str]
         f"{to / RUNS / name}: {'new' if name in new else 'too old' if name in out else 'already there'}"
         for name in given
     ]
-    return [*lines, *([f"{plural(len(out), 'run')} taken out, {len(history.nights)} kept"] if out else [])]
+    gone = len(out & stored.keys())
+    return [*lines, *([f"{plural(gone, 'run')} taken out, {len(history.nights)} kept"] if gone else [])]
 
 
 def _read(path: Path) -> Json:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_claims.report import GateError, gate
-from pytest_claims.report.changes import GONE, Change
+from pytest_claims.report.changes import GONE, NEW, Change
 from tests.pytest_claims.report.evidence_example import HOSTILE
 from tests.pytest_claims.report.example_page import evidence
 from tests.pytest_claims.report.test_comparison import claim_of, moved, run, sound, turned
@@ -62,6 +62,26 @@ def test_new_claim_is_shown_and_no_change() -> None:
     assert found.changed == []
     assert found.new == ["C0 SUPPORTED"]
     assert "new: C0 SUPPORTED" in found.lines
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [("ERROR", False), ("REFUTED", False)])
+def test_new_claim_that_is_wrong_is_a_change(outcome: str, expected: bool) -> None:
+    """Nothing else would notice it in the nightly."""
+    fresh = turned(sound(), "C0", outcome)
+    claim_of(fresh, "C0")["as_expected"] = expected
+    found = gate(without(sound(), "C0"), fresh)
+    assert [each.change for each in found.changed] == [Change("C0", NEW, outcome)]
+    assert found.changed[0].before == "not in this run"
+    assert found.new == []
+    accepted = gate(without(sound(), "C0"), fresh, {Change("C0", NEW, outcome): "known"})
+    assert accepted.changed == []
+
+
+@pytest.mark.parametrize("outcome", ["REFUTED", "INCONCLUSIVE"])
+def test_new_claim_may_be_refuted_as_expected_or_open(outcome: str) -> None:
+    fresh = turned(sound(), "C0", outcome)
+    claim_of(fresh, "C0")["as_expected"] = outcome == "REFUTED"
+    assert gate(without(sound(), "C0"), fresh).changed == []
 
 
 def test_accepted_change_leaves_the_gate_open_and_is_shown() -> None:

@@ -1,6 +1,7 @@
 """The site that shows runs by date."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_runs_are_added_the_latest_first(tmp_path: Path) -> None:
     (said,) = add([night(2)], site)
     assert said.startswith(str(site / "runs" / "2026-01-02-0300-torch-"))
     assert said.endswith(": new")
-    assert first(site) == "1 run, 2026-01-02; nothing before the last day to set beside."
+    assert first(site) == "1 run, 2026-01-02; none of the last day has one of its kind before it."
     add([turned(night(3), "C0", "REFUTED"), night(1)], site)
     assert first(site) == "3 runs, 2026-01-01 to 2026-01-03; the 1 run of 2026-01-03 changed 1 verdict."
     rows = [li for li in nights(site / "index.html") if li.all("a", css="when")]
@@ -84,6 +85,24 @@ def test_first_run_under_a_torch_is_set_beside_the_last_of_another(tmp_path: Pat
     assert "2 torch versions; the last run of each side by side" in listed
 
 
+def test_pre_releases_of_a_version_are_one_kind(tmp_path: Path) -> None:
+    """Before the version itself, after the one before it."""
+    early = [night(day, torch=f"2.15.0.dev2026010{day}+cpu") for day in (1, 2)]
+    add([*early, night(3, torch="2.15.0"), night(4, torch="2.9.1+cu130"), night(5, torch="2.15.0rc2")], tmp_path)
+    (versions,) = tmp_path.glob("versions-*.html")
+    shown = parse(versions.read_text(encoding="utf-8")).one("main").words
+    assert re.findall(r"torch (\d[\w.+]*?)(?=2026-)", shown) == ["2.9.1+cu130", "2.15.0rc2", "2.15.0"]
+    (comparison,) = tmp_path.glob("comparison-*.html")
+    assert comparison.name.endswith("2.15.0-pre-release.html")
+
+
+def test_all_given_runs_may_be_too_old(tmp_path: Path) -> None:
+    add([night(3)], tmp_path)
+    lines = add([night(1), night(2)], tmp_path, keep=1)
+    assert [line.rsplit(": ")[-1] for line in lines] == ["too old"] * 2
+    assert [path.name[:10] for path in (tmp_path / "runs").iterdir()] == ["2026-01-03"]
+
+
 def test_answer_is_about_all_runs_of_the_last_day(tmp_path: Path) -> None:
     changed = turned(sound("2026-01-02T01:00:00+00:00"), "C0", "REFUTED")
     add([night(1), changed, sound("2026-01-02T02:00:00+00:00", device="cuda")], tmp_path)
@@ -94,7 +113,7 @@ def test_old_runs_are_taken_out(tmp_path: Path) -> None:
     add([night(1), night(2)], tmp_path)
     *lines, last = add([night(3), sound("2025-12-31T03:00:00+00:00")], tmp_path, keep=2)
     assert [line.rsplit(": ")[-1] for line in lines] == ["new", "too old"]
-    assert last == "2 runs taken out, 2 kept"
+    assert last == "1 run taken out, 2 kept"
     assert sorted(path.name[:10] for path in (tmp_path / "runs").iterdir()) == ["2026-01-02", "2026-01-03"]
     assert len([li for li in nights(tmp_path / "index.html") if li.all("a", css="when")]) == 2
 
