@@ -81,3 +81,34 @@ def test_push_that_lost_the_race_is_tried_again(origin: Path, tmp_path: Path) ->
     publish(clone(origin, tmp_path / "early"), "early.html", "2")
     publish(late, "late.html", "3")
     assert published(origin) == ["early.html", "late.html", "one.html"]
+
+
+@pytest.mark.parametrize(("made", "code"), [("touch {}/evidence.json; exit 1", 0), ("exit 1", 1), ("exit 0", 0)])
+def test_judge_goes_by_the_evidence_of_this_run(tmp_path: Path, made: str, code: int) -> None:
+    """With what tox would do in its place; evidence of another run is none."""
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "evidence.json").write_text("of another run")
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "judge", tmp_path / ".ci" / "judge")
+    (tmp_path / ".ci" / "tox").write_text(made.format(report))
+    done = subprocess.run(["bash", ".ci/judge", "claims", "report"], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == code
+
+
+def test_gate_takes_the_accepted_changes_of_the_run_alone(tmp_path: Path) -> None:
+    (tmp_path / ".ci" / "allowed").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "gate", tmp_path / ".ci" / "gate")
+    (tmp_path / ".ci" / "tox").write_text('echo "$@"; exit 2')
+    (tmp_path / ".ci" / "allowed" / "one").write_text("# none\n")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "gate.md").write_text("of another run")
+    said = {}
+    for name in ("one", "other"):
+        command = ["bash", ".ci/gate", f"reports/{name}" if name == "other" else name, "base"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        said[name] = done.stdout
+    assert "--allow .ci/allowed/one " in said["one"]
+    assert "--allow" not in said["other"]
+    assert not (tmp_path / "one" / "gate.md").exists()

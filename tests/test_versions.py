@@ -122,6 +122,22 @@ def test_what_the_gate_needs_is_of_the_package() -> None:
     assert {*tox()["testenv:evidence"]["deps"].split()} <= requirements().keys()
 
 
+@pytest.mark.parametrize("job", ["versions", "fashion", "prerelease", "cuda", "full"])
+def test_every_run_of_the_nightly_has_its_gate_and_is_uploaded(job: str) -> None:
+    found = workflow("nightly")["jobs"][job]
+    (gate,) = (step for step in found["steps"] if step.get("run", "").startswith("bash .ci/gate "))
+    (upload,) = (step for step in found["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert gate["if"] == upload["if"] == "always()"
+    baseline = gate["run"].split()[-1]
+    assert gate["run"] == f"bash .ci/gate {upload['with']['path']} {baseline}"
+    assert (ROOT / baseline / "evidence.json").is_file()
+
+
+def test_weekly_run_is_judged_although_a_shard_failed_and_not_without_shards() -> None:
+    full = workflow("nightly")["jobs"]["full"]
+    assert full["if"] == "${{ !cancelled() && needs.shards.result != 'skipped' }}"
+
+
 def test_citation_is_of_this_version() -> None:
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["version"] == PROJECT["version"]

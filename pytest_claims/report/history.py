@@ -53,7 +53,7 @@ class Kind(NamedTuple):
     def of(cls, evidence: Json) -> "Kind":
         """Of an evidence document."""
         scale, device, dataset, torch = (fact(evidence, name) for name in cls._fields)
-        return cls(scale, device, dataset, re.sub(r"\.?(dev|a|b|rc)\d.*", f" {EARLY}", torch, count=1))
+        return cls(scale, device, dataset, re.sub(r"^([\d.]*\d)\.?(dev|a|b|rc)\d.*", rf"\1 {EARLY}", torch))
 
     @property
     def age(self) -> tuple[list[int], bool]:
@@ -260,7 +260,7 @@ class History:
         day = [night.name for night in self.nights if f"{night.started:%Y-%m-%d}" == last]
         of_day = f"{runs}; the {plural(len(day), 'run')} of {last}" if first != last else f"{runs}; together they"
         if not any(name in before for name in day):
-            return f"{runs}; none of the last day has one of its kind before it."
+            return f"{runs}; here no run of the last day has an earlier one of its kind."
         count = sum(len(changed[name]) for name in day)
         return f"{of_day} changed {plural(count, 'verdict') if count else 'no verdict'}."
 

@@ -292,6 +292,10 @@ def test_history(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (at / new.removesuffix(": new") / "index.html").is_file()
     old, _ = said(capsys, "history", "--site", "site", "a").splitlines()
     assert old.endswith(": already there")
+    assert said(capsys, "history", "--site", "site", "--keep", "1").splitlines() == [where]
+    with pytest.raises(SystemExit, match="2"):
+        main(["history", "--site", "site", "--keep", "0"])
+    assert "--keep: 0: a whole number of at least 1" in capsys.readouterr().err
     assert said(capsys, "history", "--site", "none", code=1) == "error: none: a history of no runs; name one to add\n"
 
 

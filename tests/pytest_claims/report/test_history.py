@@ -31,7 +31,7 @@ def test_runs_are_added_the_latest_first(tmp_path: Path) -> None:
     (said,) = add([night(2)], site)
     assert said.startswith(str(site / "runs" / "2026-01-02-0300-torch-"))
     assert said.endswith(": new")
-    assert first(site) == "1 run, 2026-01-02; none of the last day has one of its kind before it."
+    assert first(site) == "1 run, 2026-01-02; here no run of the last day has an earlier one of its kind."
     add([turned(night(3), "C0", "REFUTED"), night(1)], site)
     assert first(site) == "3 runs, 2026-01-01 to 2026-01-03; the 1 run of 2026-01-03 changed 1 verdict."
     rows = [li for li in nights(site / "index.html") if li.all("a", css="when")]
@@ -42,7 +42,7 @@ def test_runs_are_added_the_latest_first(tmp_path: Path) -> None:
     ]
     assert "C0: SUPPORTED -> REFUTED" in rows[0].words
     assert "No verdict changed since 2026-01-01 03:00." in rows[1].words
-    assert "The first of its kind." in rows[2].words
+    assert "No earlier run of its kind here." in rows[2].words
 
 
 def test_each_run_has_its_report_and_evidence(tmp_path: Path) -> None:
@@ -88,10 +88,10 @@ def test_first_run_under_a_torch_is_set_beside_the_last_of_another(tmp_path: Pat
 def test_pre_releases_of_a_version_are_one_kind(tmp_path: Path) -> None:
     """Before the version itself, after the one before it."""
     early = [night(day, torch=f"2.15.0.dev2026010{day}+cpu") for day in (1, 2)]
-    add([*early, night(3, torch="2.15.0"), night(4, torch="2.9.1+cu130"), night(5, torch="2.15.0rc2")], tmp_path)
+    add([*early, night(3, torch="2.15.0rc2"), night(4, torch="2.9.1+git1a2"), night(5, torch="2.15.0")], tmp_path)
     (versions,) = tmp_path.glob("versions-*.html")
     shown = parse(versions.read_text(encoding="utf-8")).one("main").words
-    assert re.findall(r"torch (\d[\w.+]*?)(?=2026-)", shown) == ["2.9.1+cu130", "2.15.0rc2", "2.15.0"]
+    assert re.findall(r"torch (\d[\w.+]*?)(?=2026-)", shown) == ["2.9.1+git1a2", "2.15.0rc2", "2.15.0"]
     (comparison,) = tmp_path.glob("comparison-*.html")
     assert comparison.name.endswith("2.15.0-pre-release.html")
 
