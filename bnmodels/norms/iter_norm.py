@@ -15,7 +15,8 @@ class IterNorm(Whitening):
        y = \Gamma \, P_T (x - \mu) / \sqrt{\operatorname{tr}(\Sigma + \epsilon I)} + \beta $$
     computed as the pair $Q_k = P_k \Sigma_N$ and $P_k$, which is the same on paper: with $M = \tfrac{1}{2} (3 I - P_k Q_k)$,
     $P_{k+1} = P_k M$ and $Q_{k+1} = Q_k M$. The form above loses symmetry to rounding and diverges after some seven steps
-    where the condition is beyond 9; the pair does not, for any T.
+    where the condition is beyond 9; the pair does not, unless rounding makes an eigenvalue negative (in float32 beyond a
+    condition of some 10^6).
 
     An eigenvalue $s$ of $\Sigma_N$, in (0, 1], leaves the variance $s p_T(s)^2$, where $p_T$ follows the same iteration:
     1 in the limit, and less in directions of little variance while T is small, which are so not blown up (`left`).

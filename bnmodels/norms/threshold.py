@@ -21,8 +21,8 @@ class ThresholdedWhitening(Whitening):
     What is left may be indefinite. The weight $w$ shrinks it towards the diagonal, as far as its lowest eigenvalue
     $\lambda$ is below 0.1, and so that it becomes 0.1: $w = (0.1 - \lambda) / (1 - \lambda)$: no direction is
     blown up as if it had less than a tenth of its channels' variance. Where no entry is taken out, $w = 0$.
-    There is no gradient through the choice of what is kept; where two directions share the lowest eigenvalue, a second
-    derivative does not exist.
+    There is no gradient through the choice of what is kept; where it is shrunk and two eigenvalues
+    are equal, as of two channels that are alone, its second derivative is not a number.
 
     Training: the batch's covariance. Evaluation: the running average of it, thresholded again.
 
