@@ -129,7 +129,8 @@ def test_gradient(case: Mixed, tally: Tally, device: torch.device) -> None:
         # a gradient may be nothing but rounding, as that of ranks is, where the integral transform has a piece for each value:
         # what cancels has a slope of one over a deviation, there of one over a width at its floor
         slope = 1.0 if name in NOT_SCALED else 1 / (case.scale * (0.01 if name.startswith("pit") else 1.0))
-        largest = max(float(dx.abs().max()), slope * float(weights.abs().max()))
+        # in this order, as dx may be no number
+        largest = max(slope * float(weights.abs().max()), float(dx.abs().max()))
         off = 10 * (case.count + case.channels**2) * U * spread**4 * case.count * largest
         sums: Tensor = dx.sum() if name in TOGETHER else dx.sum(axes)
         if name in NOT_CENTRED:

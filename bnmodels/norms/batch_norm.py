@@ -21,6 +21,7 @@ def batch_statistics(x: Channels) -> tuple[PerChannel, PerChannel]:
 
     Raises:
         ValueError: Fewer than two values per channel: the variance would be 0 and the output beta, whatever the input.
+        TypeError: Half precision, which `batch_norm` widens before.
     """
     check_batch(x, x.shape[1])
     over = [axis for axis in range(x.dim()) if axis != 1]

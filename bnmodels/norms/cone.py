@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from bnmodels.norms.standardised import Standardised
@@ -33,18 +33,28 @@ def second_order(x: Vectors) -> Vectors:
 def monotone(x: Vectors) -> Vectors:
     r"""The nearest vector whose coordinates do not descend: isotonic regression.
 
-    $y_i = \max_{a \le i} \min_{b \ge i} \operatorname{mean}(x_a, \dots, x_b)$; O(C^2) numbers a vector.
+    $y_i = \max_{a \le i} \min_{b \ge i} \operatorname{mean}(x_a, \dots, x_b)$. Coordinates of equal height are a block, and
+    y is the mean of x over each; its derivative is that of these means. O(C^2) steps a vector.
 
     Source: the min-max formula of Barlow, Bartholomew, Bremner & Brunk 1972, section 1.4.
     """
-    size = x.shape[-1]
-    sums = torch.nn.functional.pad(x.cumsum(-1), (1, 0))
-    index = torch.arange(size, device=x.device)
-    lengths = index - index[:, None] + 1
-    means = (sums[..., None, 1:] - sums[..., :-1, None]) / lengths.clamp_min(1)  # [a, b]: of x_a to x_b
-    means = means.masked_fill(lengths < 1, torch.inf)
-    least = means.flip(-1).cummin(-1).values.flip(-1)  # [a, i]: over all b from i on
-    return least.masked_fill(lengths < 1, -torch.inf).amax(-2)
+    block = _blocks(x.detach().movedim(-1, 0))
+    sums, sizes = (torch.zeros_like(x).scatter_add(-1, block, values) for values in (x, torch.ones_like(x)))
+    return (sums / sizes.clamp_min(1)).gather(-1, block)
+
+
+def _blocks(x: Float[Tensor, "channels ..."]) -> Int[Tensor, "... channels"]:
+    """Which block each coordinate of isotonic regression is in, counted from 0."""
+    sums = torch.cat([torch.zeros_like(x[:1]), x.cumsum(0)])
+    least, heights = torch.full_like(x, torch.inf), []
+    for last in reversed(range(len(x))):
+        lengths = torch.arange(last + 1, 0, -1, dtype=x.dtype, device=x.device).reshape(-1, *[1] * (x.dim() - 1))
+        # [a]: the least mean from x_a to any b, from `last` on
+        least = torch.minimum(least[: last + 1], (sums[last + 1] - sums[: last + 1]) / lengths)
+        heights.append(least.amax(0))
+    heights.reverse()
+    rises = torch.stack(heights, -1).diff(dim=-1) > 0
+    return torch.nn.functional.pad(rises.long().cumsum(-1), (1, 0))
 
 
 CONES: Mapping[str, Callable[[Vectors], Vectors]] = {

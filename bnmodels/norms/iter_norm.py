@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from bnmodels.norms.covariance import Blocks, Whitening
+from bnmodels.norms.running import check_finite
 
 
 class IterNorm(Whitening):
@@ -16,7 +17,7 @@ class IterNorm(Whitening):
     computed as the pair $Q_k = P_k \Sigma_N$ and $P_k$, which is the same on paper: with $M = \tfrac{1}{2} (3 I - P_k Q_k)$,
     $P_{k+1} = P_k M$ and $Q_{k+1} = Q_k M$. The form above loses symmetry to rounding and diverges after some seven steps
     where the condition is beyond 9; the pair does not, unless rounding makes an eigenvalue negative (in float32 beyond a
-    condition of some 10^6).
+    condition of some 10^6), which is refused once it has grown.
 
     An eigenvalue $s$ of $\Sigma_N$, in (0, 1], leaves the variance $s p_T(s)^2$, where $p_T$ follows the same iteration:
     1 in the limit, and less in directions of little variance while T is small, which are so not blown up (`left`).
@@ -51,6 +52,7 @@ class IterNorm(Whitening):
         for _ in range(self.steps):
             step = 1.5 * eye - 0.5 * (inverse @ root)
             inverse, root = step @ inverse, root @ step
+        check_finite(inverse, "what Newton's iteration comes to, for a covariance beyond its precision: raise eps; it")
         return inverse / trace.sqrt()
 
 

@@ -3,6 +3,7 @@ r"""Whitening by a covariance from which small correlations are taken out."""
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from bnmodels.norms.covariance import Blocks, Whitening, inverse_square_root
@@ -20,9 +21,8 @@ class ThresholdedWhitening(Whitening):
        y = \Gamma \, \left(D \, ((1 - w) R^{(\tau)} + w I) \, D\right)^{-1/2} (x - \mu) + \beta $$
     What is left may be indefinite. The weight $w$ shrinks it towards the diagonal, as far as its lowest eigenvalue
     $\lambda$ is below 0.1, and so that it becomes 0.1: $w = (0.1 - \lambda) / (1 - \lambda)$: no direction is
-    blown up as if it had less than a tenth of its channels' variance. Where no entry is taken out, $w = 0$.
-    There is no gradient through the choice of what is kept; where it is shrunk and two eigenvalues
-    are equal, as of two channels that are alone, its second derivative is not a number.
+    blown up as if it had less than a tenth of its channels' variance. Where no entry beyond rounding is taken out,
+    $w = 0$. There is no gradient through the choice of what is kept.
 
     Training: the batch's covariance. Evaluation: the running average of it, thresholded again.
 
@@ -50,20 +50,31 @@ class ThresholdedWhitening(Whitening):
         deviation = covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         scale = deviation.unsqueeze(-1) * deviation.unsqueeze(-2)
         off_diagonal = 1 - torch.eye(self.size, dtype=covariance.dtype, device=covariance.device)
-        small = (covariance.abs() <= self.threshold * scale) | (
-            self.threshold == 1
-        )  # rounding may make 1 a little more
-        taken_out = small & (off_diagonal == 1) & (covariance != 0)
+        size = covariance.abs()
+        small = (size <= self.threshold * scale) | (self.threshold == 1)  # rounding may make 1 a little more
+        taken_out = small & (off_diagonal == 1)
         sparse = torch.where(taken_out, 0.0, covariance)
-        some = taken_out.flatten(1).any(1)[:, None, None]
-        shrunk = sparse * (1 - self._weight(sparse / scale, some) * off_diagonal)
-        return inverse_square_root(shrunk, SHARE * self.eps)
+        # what rounding makes of a correlation of 0 is none, and nothing is lost with it
+        none = self.size * torch.finfo(covariance.dtype).eps
+        some = (taken_out & (size > none * scale)).flatten(1).any(1)[:, None, None]
+        lowest = lowest_eigenvalue(sparse / scale)
+        weight = torch.where(some & (lowest < SHARE), (SHARE - lowest) / (1 - lowest.clamp_max(SHARE)), 0.0)
+        return inverse_square_root(sparse * (1 - weight * off_diagonal), SHARE * self.eps)
 
-    def _weight(self, correlation: Blocks, some: Tensor) -> Tensor:
-        """How far to shrink, a matrix: not where `some` is false."""
-        lowest = torch.linalg.eigvalsh(correlation.detach())[:, :1, None]
-        needed = some & (lowest < SHARE)
-        # where no weight is needed, of a matrix whose eigenvalues differ: equal ones have no second derivative
-        apart = torch.diag_embed(torch.arange(1.0, self.size + 1).to(correlation)).expand_as(correlation)
-        lowest = torch.linalg.eigvalsh(torch.where(needed, correlation, apart))[:, :1, None]
-        return torch.where(needed, (SHARE - lowest) / (1 - lowest.clamp_max(SHARE)), 0.0)
+
+def lowest_eigenvalue(matrix: Blocks) -> Float[Tensor, "groups 1 1"]:
+    """Of symmetric matrices; twice differentiable wherever no other eigenvalue is the same.
+
+    Perturbation of second order around the eigenvector v, both held still: its value, gradient and second derivative are the
+    eigenvalue's, and it divides by no gaps but those to the lowest, where `eigvalsh` divides by all.
+
+    Source: Kato 1966, "Perturbation Theory for Linear Operators", chapter II, equation 2.33.
+    """
+    values, vectors = torch.linalg.eigh(matrix.detach())
+    first, others = vectors[..., :1], vectors[..., 1:]
+    gaps = (values[..., 1:] - values[..., :1]).unsqueeze(-1)
+    moved, turned = first.mT @ (matrix @ first), others.mT @ (matrix @ first)
+    moved, turned = moved - moved.detach(), turned - turned.detach()  # nothing here, not even rounding
+    second = (turned.square() * torch.where(gaps > 0, 1 / gaps, 0.0)).sum(-2, keepdim=True)
+    lowest: Tensor = values[..., :1, None] + moved - second
+    return lowest

@@ -98,7 +98,7 @@ def _fail(fault: Fault) -> None:
 
 def _note(log: str, event: str, recipe: Recipe, seed: int) -> None:
     if log:
-        line = json.dumps({"event": event, "gain": recipe.gain, "seed": seed, "pid": os.getpid()}) + "\n"
+        line = "\n" + json.dumps({"event": event, "gain": recipe.gain, "seed": seed, "pid": os.getpid()})
         file = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         os.write(file, line.encode())  # one write: lines of several workers do not mix
         os.close(file)
@@ -106,14 +106,19 @@ def _note(log: str, event: str, recipe: Recipe, seed: int) -> None:
 
 def trainings(log: Path, event: Literal["begin", "end"] = "end", **which: Any) -> list[tuple[float, int]]:
     """(gain, seed) of every training noted so far, in order; those where `gain`, `seed` or `pid` are as given."""
-    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    chosen = [line for line in lines if line["event"] == event and all(line[k] == v for k, v in which.items())]
+    chosen = [line for line in _noted(log) if line["event"] == event and all(line[k] == v for k, v in which.items())]
     return [(line["gain"], line["seed"]) for line in chosen]
 
 
 def pids(log: Path) -> set[int]:
     """Processes that began a training."""
-    return {json.loads(line)["pid"] for line in log.read_text().splitlines()} if log.exists() else set()
+    return {line["pid"] for line in _noted(log)}
+
+
+def _noted(log: Path) -> list[Json]:
+    """All whole lines: one may be seen half written, and stays so where its process is killed as it writes."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def here(version: str = "1") -> dict[str, str]:
