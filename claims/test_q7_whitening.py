@@ -156,10 +156,12 @@ def moved_by_a_factor(kind: Any, case: Mixed, device: torch.device) -> tuple[flo
     Property(
         id="Q7.2[nothing left]",
         statement="With no more images than channels, plus one, whitening leaves nothing of the images: every batch has the "
-        "same Gram matrix.",
+        "same Gram matrix. With shrinkage it does not; what shrinks where it must, if not told otherwise, is the oracle "
+        "approximating shrinkage.",
         place=PLACE,
         formula=r"Y^T Y = N (I - \tfrac{1}{N} 1 1^T)",
-        notes="Wadia et al. 2021. Images without positions, no shrinkage, eps 10^-10 of the smallest variance.",
+        notes="Wadia et al. 2021. Images without positions, no shrinkage, eps 10^-10 of the smallest variance. The weight of "
+        "the oracle is that of Chen et al. 2010, equation 23, from eigenvalues.",
     )
 )
 @given(seed=st.integers(0, 2**31), images=st.integers(2, 8), more=st.integers(0, 4))
@@ -182,6 +184,24 @@ def test_nothing_is_left_of_few_images(seed: int, images: int, more: int, tally:
     if images > 2:
         shrunk = run(ZCA(channels, affine=False, shrinkage=0.5, dtype=torch.float64), x)
         tally.beyond("Gram matrix with shrinkage", float((shrunk @ shrunk.mT - wanted).abs().max()), bound)
+    # an image less than needed, and one enough
+    for name, count in (("must shrink", images), ("need not", channels + 1)):
+        x = normal(seed, name, count, channels)
+        weight = oracle(x) if count - 1 < channels else 0.0
+        of_itself = partial(ZCA, channels, affine=False, eps=1e-2, dtype=torch.float64)
+        one, other = run(of_itself(), x), run(of_itself(shrinkage=weight), x)
+        condition = 1 + 100 * float(covariance(x).trace())
+        bound = 20 * (count + channels**2) * U * condition * max(1.0, float(one.abs().max()))
+        tally.within(f"automatic shrinkage: {name}", float((one - other).abs().max()), bound)
+
+
+def oracle(x: Tensor) -> float:
+    """How far the oracle shrinks the covariance of `(images, channels)`."""
+    count, size = x.shape
+    values = torch.linalg.svdvals(x - x.mean(0)).square() / count
+    squares, square = float(values.square().sum()), float(values.sum()) ** 2
+    off = (count + 1 - 2 / size) * (squares - square / size)
+    return min(1.0, ((1 - 2 / size) * squares + square) / off) if off > 0 else 1.0
 
 
 def standardised(case: Mixed, x: Tensor) -> Tensor:
@@ -255,18 +275,25 @@ def test_what_compact_whitening_leaves(case: Mixed, threshold: float, tally: Tal
     tally.within(
         "mean over a cyclic diagonal", float((means - expected).abs().max()), case.bound(circulant, 4 * case.channels)
     )
-    wanted_output = larger_correlations(case, threshold) @ by_channel(case.batch(shifted=False))
-    thresholded = by_channel(run(case.layer(ThresholdedWhitening, threshold=threshold), x))
-    difference = float((thresholded - wanted_output).abs().max())
-    tally.within("thresholded", difference, case.bound(thresholded, 4 * 10 * case.channels))
+    options = {} if threshold == 0.3 else {"threshold": threshold}  # what it is, if not told otherwise
+    layer = case.layer(ThresholdedWhitening, **options)
+    # and where it must shrink: correlations of 0.98, which stays, and of 0.05, which does not
+    shrinks = replace(case, spread=1.0)
+    rows = shrinks.rows()
+    rows[1], rows[2] = rows[0] + 0.2 * rows[1], rows[2] + 0.05 * rows[0]
+    for name, of, values in (("thresholded", case, case.rows()), ("thresholded and shrunk", shrinks, rows)):
+        wanted_output = larger_correlations(of, threshold, values) @ values
+        thresholded = by_channel(run(layer, of.batch(values)))
+        difference = float((thresholded - wanted_output).abs().max())
+        tally.within(name, difference, of.bound(thresholded, 4 * 10 * of.channels))
 
 
-def larger_correlations(case: Mixed, threshold: float) -> Tensor:
-    """What whitens by the correlations above a threshold, in float64.
+def larger_correlations(case: Mixed, threshold: float, rows: Tensor) -> Tensor:
+    """What whitens rows by the correlations above a threshold, in float64.
 
     Of condition at most that of the correlations, C over their least eigenvalue, 0.1, times that of the variances.
     """
-    sigma = covariance(case.batch(shifted=False)) + case.absolute_eps * torch.eye(case.channels, dtype=torch.float64)
+    sigma = rows @ rows.mT / case.count + case.absolute_eps * torch.eye(case.channels, dtype=torch.float64)
     deviation = sigma.diagonal().sqrt()
     correlation = sigma / torch.outer(deviation, deviation)
     apart = ~torch.eye(case.channels, dtype=torch.bool)
@@ -310,7 +337,7 @@ def test_order_of_channels(case: Mixed, by: int, tally: Tally) -> None:
     grid = torch.arange(case.channels).reshape(2, -1)
     order = torch.randperm(case.channels, generator=torch.Generator().manual_seed(case.seed % 2**31))
     flip = signs(case.seed, "flip", case.channels, 1)
-    larger_correlations(case, 0.3)  # assumes that rounding decides nothing
+    larger_correlations(case, 0.3, case.rows())  # assumes that rounding decides nothing
     for name, layer, at, times in (
         ("Monarch: rows of the grid", case.layer(MonarchWhitening), grid.flip(0).flatten(), case.condition),
         ("Monarch: columns of the grid", case.layer(MonarchWhitening), grid.roll(by, 1).flatten(), case.condition),

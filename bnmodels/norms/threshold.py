@@ -22,7 +22,8 @@ class ThresholdedWhitening(Whitening):
     What is left may be indefinite. The weight $w$ shrinks it towards the diagonal, as far as its lowest eigenvalue
     $\lambda$ is below 0.1, and so that it becomes 0.1: $w = (0.1 - \lambda) / (1 - \lambda)$: no direction is
     blown up as if it had less than a tenth of its channels' variance. Where no entry beyond rounding is taken out,
-    $w = 0$. There is no gradient through the choice of what is kept.
+    $w = 0$. There is no gradient through the choice of what is kept. Variances more than 1/(C u) apart, some 10^7 / C in
+    float32, are beyond what a root can tell from rounding: the smaller are taken for larger, and come out below 1.
 
     Training: the batch's covariance. Evaluation: the running average of it, thresholded again.
 
@@ -68,7 +69,7 @@ def lowest_eigenvalue(matrix: Blocks) -> Float[Tensor, "groups 1 1"]:
     Perturbation of second order around the eigenvector v, both held still: its value, gradient and second derivative are the
     eigenvalue's, and it divides by no gaps but those to the lowest, where `eigvalsh` divides by all.
 
-    Source: Kato 1966, "Perturbation Theory for Linear Operators", chapter II, equation 2.33.
+    Source: Kato 1966, "Perturbation Theory for Linear Operators", chapter II, section 2.
     """
     values, vectors = torch.linalg.eigh(matrix.detach())
     first, others = vectors[..., :1], vectors[..., 1:]

@@ -87,6 +87,23 @@ def test_norm_gradcheck(name: str, shape: tuple[int, ...], training: bool) -> No
 
 
 @OURS
+@pytest.mark.parametrize("positions", [(), (3, 3)])
+@pytest.mark.parametrize("training", [True, False])
+def test_norm_scales_by_gamma_and_shifts_by_beta(name: str, positions: tuple[int, ...], training: bool) -> None:
+    """Each channel, last of all."""
+    more: dict[str, Any] = {"density": 1.0} if name == "random-mask" else {}  # or each would draw a mask
+    layer, plain = (make(name, positions, affine=affine, dtype=torch.float64, **more) for affine in (True, False))
+    gamma, beta = (values((4,), seed=seed) for seed in (1, 2))
+    layer.load_state_dict({"weight": gamma, "bias": beta}, strict=False)
+    x = values((7, 4, *positions))
+    y, standardised = layer.train(training)(x), plain.train(training)(x)
+    gamma, beta = (each.reshape(1, 4, *[1] * len(positions)) for each in (gamma, beta))
+    # ghost and scale multiply their factors first: three roundings of the largest term
+    off = 4 * 2**-53 * float((standardised.abs().max() + 1) * (gamma.abs().max() + 1) + beta.abs().max())
+    torch.testing.assert_close(y, gamma * standardised + beta, rtol=0, atol=4 * off)
+
+
+@OURS
 def test_norm_state_dict_round_trip(name: str) -> None:
     layer = make(name, dtype=torch.float64)
     with torch.no_grad():
@@ -380,6 +397,12 @@ def test_newton_stays_where_it_has_come(steps: int) -> None:
         assert float(spread.min()) >= 1 - 4 * 1e4 * 2**-23
 
 
+def test_newton_refuses_a_condition_beyond_its_precision() -> None:
+    x = (values((200, 4)) @ torch.diag(torch.tensor([1.0, 1e-4, 1e-4, 1e-4], dtype=torch.float64))).float()
+    with pytest.raises(NotFinite, match="for a covariance beyond its precision: raise eps; it of shape"):
+        make("newton", affine=False, eps=1e-12, steps=40)(x @ torch.linalg.qr(values((4, 4), seed=1)).Q.float())
+
+
 def test_thresholded_whitening_normalises() -> None:
     """Where what is left of the correlations is indefinite: no channel's variance is far above 1, as lifting made it."""
     x = values((256, 10)) @ values((10, 84), seed=1) + 0.5 * values((256, 84), seed=2)
@@ -396,6 +419,35 @@ def test_thresholded_whitening_has_two_derivatives_where_it_shrinks() -> None:
     layer = LAYERS["thresholded"][0](5, threshold=0.5, affine=False, dtype=torch.float64)
     assert torch.autograd.gradcheck(layer, x)
     assert torch.autograd.gradgradcheck(layer, x)
+
+
+def test_thresholded_whitening_has_two_derivatives_where_channels_stand_alone() -> None:
+    """Beside others that are shrunk: one, two of one variance, and one that is constant."""
+    mixed = values((14, 2)) @ values((2, 5), seed=1) + 0.1 * values((14, 5), seed=2)
+    alone = values((14, 2), seed=3)
+    x = torch.cat([mixed, alone / alone.std(0), torch.zeros(14, 1, dtype=torch.float64)], 1)
+    correlation = torch.corrcoef(x[:, :7].T)
+    kept = torch.where(correlation.abs() > 0.75, correlation, 0.0)
+    assert int(kept[5:].count_nonzero()) == 2
+    assert float(torch.linalg.eigvalsh(kept)[0]) < 0.1
+    layer = LAYERS["thresholded"][0](8, threshold=0.75, eps=0.01, affine=False, dtype=torch.float64)
+    assert torch.autograd.gradcheck(layer, x.requires_grad_())
+    assert torch.autograd.gradgradcheck(layer, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("level", [0.1, 1.0, 3.3])
+@pytest.mark.parametrize("threshold", [0.0, 0.3])
+def test_thresholded_whitening_is_not_shrunk_by_rounding(dtype: torch.dtype, level: float, threshold: float) -> None:
+    """What a constant channel's mean leaves is no correlation, so that nothing was taken out with it."""
+    x = values((37, 1)) + 0.1 * values((37, 3), seed=1)  # correlations of 0.98, so that they would be shrunk
+    layer = LAYERS["thresholded"][0](4, threshold=threshold, affine=False, dtype=dtype)
+    there, here = (
+        layer(torch.cat([x, torch.full((37, 1), at, dtype=torch.float64)], 1).to(dtype)) for at in (0.0, level)
+    )
+    # covariances off by 50 roundings, and a root of condition 500
+    off = 10 * 500 * 50 * torch.finfo(dtype).eps
+    torch.testing.assert_close(here[:, :3], there[:, :3], rtol=0, atol=off)
 
 
 def test_thresholded_whitening_at_0_is_zca_beside_a_constant_channel() -> None:

@@ -24,6 +24,7 @@ from bnmodels.norms import (
     monarch,
     orbit,
     pit,
+    random_mask,
     threshold,
     top_k,
     zca,
@@ -132,6 +133,37 @@ def tripled(name: str) -> Callable[..., None]:
     return track
 
 
+def half_for_a_threshold(right: Any, self: Any, channels: int, *, threshold: float = 0.5, **options: Any) -> None:
+    """Takes more correlations out, if not told otherwise."""
+    right(self, channels, threshold=threshold, **options)
+
+
+def without_a_floor(distribution: Any, self: Any, rows: Tensor, quantiles: Tensor) -> Tensor:
+    """Takes widths as they are."""
+    with mock.patch.object(self, "floor", 1e-12):
+        result: Tensor = distribution(self, rows, quantiles)
+    return result
+
+
+def always_uniform(forward: Any, self: Any, x: Tensor) -> Tensor:
+    """Knows one law only."""
+    with mock.patch.object(self, "law", "uniform"):
+        result: Tensor = forward(self, x)
+    return result
+
+
+def not_projected(_: Any, self: Any, x: Tensor) -> Tensor:
+    """Batch norm, and no more."""
+    result: Tensor = self.scaled_and_shifted(self.standardised(x))
+    return result
+
+
+def over_the_last_axis(_: Any, self: Any, x: Tensor) -> Tensor:
+    """Projects positions, where there are some."""
+    result: Tensor = self.scaled_and_shifted(cone.CONES[self.cone](self.standardised(x)))
+    return result
+
+
 def nothing_taken_out(_: Any, self: Any, sigma: Tensor) -> Tensor:
     """Whitens by the whole covariance."""
     return covariance.inverse_square_root(sigma, self.eps)
@@ -220,6 +252,10 @@ DEFECTS: Mapping[str, Context] = {
     ),
     "whitening: mean not subtracted": instead(covariance.Whitening, "forward", mean_back),
     "whitening: blocks of channels that are apart": instead(covariance.Whitening, "forward", every_second),
+    "whitening: not shrunk of itself": instead(covariance, "oas", lambda oas, *args: 0 * oas(*args)),
+    "whitening: shrunk of itself by half of what it should": instead(
+        covariance, "oas", lambda oas, *args: oas(*args) / 2
+    ),
     "ZCA: the inverse for its root": instead(
         zca, "inverse_square_root", lambda root, matrix, least: root(matrix, least) @ root(matrix, least)
     ),
@@ -240,6 +276,7 @@ DEFECTS: Mapping[str, Context] = {
     "circulant: running spectrum tripled": instead(circulant.CirculantWhitening, "track", tripled("power")),
     "threshold: nothing taken out": instead(threshold.ThresholdedWhitening, "matrix", nothing_taken_out),
     "threshold: negative correlations taken out": instead(threshold.ThresholdedWhitening, "matrix", negative_taken_out),
+    "threshold: 0.5, if not told otherwise": instead(threshold.ThresholdedWhitening, "__init__", half_for_a_threshold),
     "threshold: not shrunk": lambda: mock.patch.object(threshold, "SHARE", -1e9),
     "integral transform: even knots": instead(pit, "quantiles_of", even_knots),
     "integral transform: two levels": instead(pit.PIT, "forward", two_levels),
@@ -247,8 +284,13 @@ DEFECTS: Mapping[str, Context] = {
     "integral transform: quantiles detached": instead(
         pit, "quantiles_of", lambda quantiles, *args: quantiles(*args).detach()
     ),
+    "integral transform: no floor": instead(pit.PIT, "_distribution", without_a_floor),
+    "integral transform: uniform, whatever is asked for": instead(pit.PIT, "forward", always_uniform),
     "top-k: largest value, not magnitude": instead(top_k.TopK, "forward", largest_values),
     "top-k: one too many": instead(top_k.TopK, "forward", one_more),
+    "random mask: nothing dropped": instead(random_mask.RandomMask, "forward", not_projected),
+    "cone: not projected": instead(cone.ConeNorm, "forward", not_projected),
+    "cone: projected over the last axis": instead(cone.ConeNorm, "forward", over_the_last_axis),
     "cone: the magnitude for ReLU": entry(cone.CONES, "nonnegative", lambda _, v: v.abs()),
     "cone: not the nearest point": entry(cone.CONES, "second-order", not_nearest),
     "cone: sorted for isotonic": entry(cone.CONES, "monotone", lambda _, v: v.sort(-1).values),
