@@ -275,15 +275,16 @@ def test_what_compact_whitening_leaves(case: Mixed, threshold: float, tally: Tal
     tally.within(
         "mean over a cyclic diagonal", float((means - expected).abs().max()), case.bound(circulant, 4 * case.channels)
     )
-    options = {} if threshold == 0.3 else {"threshold": threshold}  # what it is, if not told otherwise
-    layer = case.layer(ThresholdedWhitening, **options)
-    # and where it must shrink: correlations of 0.98, which stays, and of 0.05, which does not
+    # by default, and where it must shrink: correlations of 0.98 and 0.4, which stay, and of 0.05, which does not
     shrinks = replace(case, spread=1.0)
     rows = shrinks.rows()
-    rows[1], rows[2] = rows[0] + 0.2 * rows[1], rows[2] + 0.05 * rows[0]
-    for name, of, values in (("thresholded", case, case.rows()), ("thresholded and shrunk", shrinks, rows)):
-        wanted_output = larger_correlations(of, threshold, values) @ values
-        thresholded = by_channel(run(layer, of.batch(values)))
+    rows[1:4] = torch.stack([rows[0] + 0.2 * rows[1], 0.44 * rows[0] + rows[2], 0.05 * rows[0] + rows[3]])
+    for name, of, values, options in (
+        ("thresholded", case, case.rows(), {"threshold": threshold}),
+        ("thresholded and shrunk", shrinks, rows, {}),
+    ):
+        wanted_output = larger_correlations(of, options.get("threshold", 0.3), values) @ values
+        thresholded = by_channel(run(case.layer(ThresholdedWhitening, **options), of.batch(values)))
         difference = float((thresholded - wanted_output).abs().max())
         tally.within(name, difference, of.bound(thresholded, 4 * 10 * of.channels))
 
