@@ -174,7 +174,7 @@ FIRST = (
 VARIANTS = ("zca-cor", "cholesky", "newton", "thresholded", "orbit-turns")
 """Others of the same families."""
 SLOW = ("pit-gaussian", "cone-monotone")
-"""The last two, whose steps are among the slowest."""
+"""The last two, which were too slow for the first runs."""
 
 
 def none_ahead(id_: str, which: str, norms: tuple[str, ...]) -> AllOf:
