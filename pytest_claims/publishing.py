@@ -1,6 +1,7 @@
 """From the report of a run to what a project publishes: its evidence and trials, the claims table and its picture."""
 
 import json
+import zlib
 from pathlib import Path
 
 from pytest_claims.archive import ArchiveError, MissingTrials, export
@@ -14,7 +15,7 @@ from pytest_claims.trial import Json
 from pytest_claims.writing import replace_file
 
 MOST_BYTES = 5_000_000
-"""For all files together, as version control keeps every one of them for ever."""
+"""For all files together, compressed, as version control keeps every one of them for ever."""
 
 
 class Unfinished(ArchiveError):
@@ -62,10 +63,10 @@ def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
         **{table.with_name(name): svg.encode() for name, svg in pictures(evidence).items()},
     }
     sizes = [f"{path}, {len(content) / 1e6:.3g} MB" for path, content in files.items()]
-    if (total := sum(map(len, files.values()))) > MOST_BYTES:
+    if (total := sum(len(zlib.compress(content)) for content in files.values())) > MOST_BYTES:
         raise TooLarge(
-            f"{total / 1e6:.3g} MB to publish ({'; '.join(sizes)}): at most {MOST_BYTES / 1e6:g} MB, as they stay in "
-            "version control for ever; publish a run of fewer claims or seeds"
+            f"{total / 1e6:.3g} MB compressed to publish ({'; '.join(sizes)}): at most {MOST_BYTES / 1e6:g} MB, as they "
+            "stay in version control for ever; publish a run of fewer claims or seeds"
         )
     for path, content in files.items():
         replace_file(path, content)

@@ -111,7 +111,9 @@ def test_publish_too_large(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how large, file by file."""
     monkeypatch.setattr(publishing, "MOST_BYTES", 1_000)
     refused(
-        at, ArchiveError, r"0\.0\d+ MB to publish \(.*evidence.json, 0\.\d+ MB; .*xz, .*claims.md, .*at most 0.001 MB"
+        at,
+        ArchiveError,
+        r"0\.0\d+ MB compressed to publish \(.*evidence.json, 0\.\d+ MB; .*xz, .*claims.md, .*at most 0.001 MB",
     )
 
 
