@@ -2,8 +2,8 @@
 
 Costs are those of `claims/layer_costs.json`, which `python -m benchmarks.norm_layers --to` writes, accuracies those of the
 published evidence: the transform's P minus batch norm's, at each own best rate, which stands beside, in points, with its
-interval. A layer without one has not been trained to the end. The largest stable rate is the median over seeds of claim
-Q7.7's, with the lowest and the highest seed. A second table has milliseconds by the number of channels.
+interval. A layer without one has not been trained to the end. The largest stable rate is the median over seeds of the
+claims Q7.7, with the lowest and the highest seed. A second table has milliseconds by the number of channels.
 """
 
 import argparse
@@ -59,20 +59,16 @@ def leads(evidence: Any) -> dict[str, tuple[str, str]]:
     """By layer, its own best rate, and P minus batch norm's with its interval."""
     found = {}
     for claim in evidence["claims"]:
-        if not claim["id"].startswith(("Q7.6", "Q7.4")) or not claim["seeds"]:
+        if not claim["id"].startswith("Q7.6") or not claim["seeds"]:
             continue
-        few = claim["id"] == "Q7.4"
-        of = ", 2,000 images" if few else ""
-        for reading in claim["also"] if few else claim["readings"]:
-            name = reading["name"].removesuffix(" minus BN")
-            if few and name == reading["name"]:
-                continue
-            # Q7.6 says by how much batch norm is ahead
-            ends = sorted((1 if few else -1) * reading["scaling"] * reading[end] for end in ("low", "mean", "high"))
-            shown = f"{ends[1]:+.2f} ({ends[0]:+.2f} to {ends[2]:+.2f}{of})"
-            found[name] = (f"{claim['recipes'][name]['lr']:g}", shown)
-        if not few:
-            found["batch"] = (f"{claim['recipes']['batch']['lr']:g}", "0")
+        found["batch"] = (f"{claim['recipes']['batch']['lr']:g}", "0")
+        for reading in claim["readings"]:
+            # the claim says by how much batch norm is ahead
+            low, middle, high = (-reading["scaling"] * reading[end] for end in ("high", "mean", "low"))
+            found[reading["name"]] = (
+                f"{claim['recipes'][reading['name']]['lr']:g}",
+                f"{middle:+.2f} ({low:+.2f} to {high:+.2f})",
+            )
     return found
 
 
