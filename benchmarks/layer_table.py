@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from claims.rates import GRID
+
 ROOT = Path(__file__).parents[1]
 SHIFT, FACTOR = "a constant on a channel", "a factor on a channel"
 COMMON = "a common factor"
@@ -77,9 +79,16 @@ def largest_stable(evidence: Any) -> dict[str, str]:
     found = {}
     for claim in evidence["claims"]:
         for reading in claim["also"] if claim["id"].startswith("Q7.7") else []:
-            middle, low, high = (2.0 ** of(reading["values"]) for of in (statistics.median, min, max))
-            found[reading["name"]] = f"{middle:.3g} ({low:g} to {high:g})"
+            middle, low, high = (as_rate(of(reading["values"])) for of in (statistics.median, min, max))
+            found[reading["name"]] = f"{middle} ({low} to {high})"
     return found
+
+
+def as_rate(exponent: float) -> str:
+    """A largest stable rate 2^k: below the grid none was, at its top a larger one may be."""
+    if exponent < min(GRID):
+        return "none"
+    return f"{'at least ' * (exponent == max(GRID))}{2.0**exponent:.3g}"
 
 
 def supported(evidence: Any, claims: Sequence[str]) -> bool:

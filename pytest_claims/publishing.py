@@ -62,15 +62,15 @@ def publish(report: Path, store: Path, *, to: Path, table: Path) -> list[str]:
         table: claims_table(evidence).encode(),
         **{table.with_name(name): svg.encode() for name, svg in pictures(evidence).items()},
     }
-    sizes = [f"{path}, {len(content) / 1e6:.3g} MB" for path, content in files.items()]
-    if (total := sum(len(zlib.compress(content)) for content in files.values())) > MOST_BYTES:
+    packed = {path: len(zlib.compress(content)) / 1e6 for path, content in files.items()}
+    if (total := sum(packed.values())) > MOST_BYTES / 1e6:
         raise TooLarge(
-            f"{total / 1e6:.3g} MB compressed to publish ({'; '.join(sizes)}): at most {MOST_BYTES / 1e6:g} MB, as they "
-            "stay in version control for ever; publish a run of fewer claims or seeds"
+            f"{total:.3g} MB compressed to publish ({'; '.join(f'{path}, {size:.3g} MB' for path, size in packed.items())}): "
+            f"at most {MOST_BYTES / 1e6:g} MB, as they stay in version control for ever; publish a run of fewer claims or seeds"
         )
     for path, content in files.items():
         replace_file(path, content)
-    return sizes
+    return [f"{path}, {len(content) / 1e6:.3g} MB" for path, content in files.items()]
 
 
 def trials_of(evidence: Json) -> set[tuple[str, int]]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from bnmodels.norms.covariance import Blocks, Whitening
-from bnmodels.norms.running import NotFinite
+from bnmodels.norms.running import NotFinite, seen
 
 
 class CholeskyWhitening(Whitening):
@@ -24,6 +24,10 @@ class CholeskyWhitening(Whitening):
     Args:
         num_features: Channels.
         options: As `Whitening` takes them.
+
+    Raises:
+        ValueError: As `Whitening` does.
+        NotFinite: As `Whitening` does; also a covariance whose condition is beyond the type's precision.
     """
 
     def matrix(self, covariance: Blocks) -> Blocks:
@@ -41,11 +45,7 @@ def check_definite(failed: Tensor, covariance: Blocks) -> None:
     Raises:
         NotFinite: Rounding has made a covariance indefinite: its condition is beyond the type's precision.
     """
-    try:
-        bad = bool(failed.any())
-    except RuntimeError:  # a batched tensor has no single truth, one of the meta device none
-        return
-    if bad:
+    if seen(failed.any()):
         raise NotFinite(
             f"a covariance of shape {tuple(covariance.shape)} in {covariance.dtype} is not positive definite up to rounding: "
             "raise eps, or use float64"

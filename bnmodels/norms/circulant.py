@@ -31,7 +31,7 @@ class CirculantWhitening(Running):
 
     Raises:
         ValueError: In training, fewer than two values per channel, or another number of channels.
-        NotFinite: An input that is not finite.
+        NotFinite: An input that is not finite, or the spectrum of one that is.
     """
 
     def at_start(self) -> dict[str, Tensor]:
@@ -46,11 +46,14 @@ class CirculantWhitening(Running):
         check_shape(x, self.num_features)
         check_finite(x)
         rows = by_channel(x)
+        count = check_batch(x, self.num_features) if self.uses_batch else x.numel()
+        if count == 0:
+            return self.scaled_and_shifted(x)  # which has no Fourier transform
         mean = rows.mean(1) if self.uses_batch else self.get_buffer("running_mean")
         spectrum = torch.fft.rfft(rows - mean[:, None], dim=0, norm="ortho")
         if self.uses_batch:
-            count = check_batch(x, self.num_features)
             power = (spectrum.real.square() + spectrum.imag.square()).mean(1)
+            check_finite(power, "the spectrum")  # squares overflow before their values do
             if self.training:
                 self.track(self.momentum, mean=mean, power=power * (count / (count - 1)))
         else:

@@ -23,9 +23,12 @@ def second_order(x: Vectors) -> Vectors:
     Source: Boyd & Vandenberghe 2004, exercise 8.3 (c).
     """
     height, others = x[..., :1], x[..., 1:]
-    length = torch.linalg.vector_norm(others, dim=-1, keepdim=True)
+    none = (others == 0).all(-1, keepdim=True)
+    # of something else where they are 0, as a length of 0 has no second derivative
+    some = torch.linalg.vector_norm(torch.where(none, 1.0, others), dim=-1, keepdim=True)
+    length = torch.where(none, 0.0, some)
     half = (height + length) / 2
-    direction = others / length.clamp_min(torch.finfo(x.dtype).tiny)
+    direction = others / some.clamp_min(torch.finfo(x.dtype).tiny)
     on_the_side = torch.cat([half, half * direction], -1)
     return torch.where(length <= height, x, torch.where(length <= -height, 0.0, on_the_side))
 
@@ -34,7 +37,8 @@ def monotone(x: Vectors) -> Vectors:
     r"""The nearest vector whose coordinates do not descend: isotonic regression.
 
     $y_i = \max_{a \le i} \min_{b \ge i} \operatorname{mean}(x_a, \dots, x_b)$. Coordinates of equal height are a block, and
-    y is the mean of x over each; its derivative is that of these means. O(C^2) steps a vector.
+    y is the mean of x over each; its derivative is that of these means. O(C^2) steps a vector. Where rounding of the sums,
+    up to C u times the largest of them, parts a block, y may descend by as much.
 
     Source: the min-max formula of Barlow, Bartholomew, Bremner & Brunk 1972, section 1.4.
     """

@@ -29,7 +29,7 @@ class Whitening(Running):
     Raises:
         ValueError: Groups that do not divide the channels; a shrinkage outside [0, 1]; a batch of fewer than two values per
             channel, or another number of channels.
-        NotFinite: An input that is not finite.
+        NotFinite: An input that is not finite, or the covariance of one that is.
     """
 
     def __init__(self, num_features: int, *, groups: int = 1, shrinkage: Shrinkage = "auto", **options: Any) -> None:
@@ -62,13 +62,13 @@ class Whitening(Running):
             centred = torch.unflatten(rows - mean[:, None], 0, (self.groups, self.size))
             covariance = shrunk(centred @ centred.mT / count, count, self.shrinkage)
             check_finite(covariance, "the covariance")  # squares overflow before their values do
-            if self.training:
-                self.track(self.momentum, mean=mean, covariance=covariance * (count / (count - 1)))
         else:
             mean, covariance = self.get_buffer("running_mean"), self.get_buffer("running_covariance")
             centred = torch.unflatten(rows - mean[:, None], 0, (self.groups, self.size))
         eye = torch.eye(self.size, dtype=x.dtype, device=x.device)
         white = self.matrix(covariance + self.eps * eye) @ centred
+        if self.training:  # only now: a batch that was refused does not count
+            self.track(self.momentum, mean=mean, covariance=covariance * (count / (count - 1)))
         return self.scaled_and_shifted(by_image(white.flatten(0, 1), x))
 
     def extra_repr(self) -> str:
@@ -99,7 +99,11 @@ def oas(covariance: Blocks, count: int) -> Float[Tensor, " groups"]:
     Source: Chen, Wiesel, Eldar & Hero 2010, equation 23.
     """
     size = covariance.shape[-1]
-    squares, square = (covariance @ covariance).diagonal(dim1=-2, dim2=-1).sum(-1), _trace(covariance).square()
+    # squares would overflow; a power of two rounds nothing, and the weight knows no scale
+    largest = covariance.detach().diagonal(dim1=-2, dim2=-1).amax(-1)
+    scale = torch.ldexp(torch.ones_like(largest), -torch.frexp(largest).exponent.clamp_min(-100))
+    scaled = [covariance * scale[:, None, None] for _ in range(2)]  # twice, so that gradients add up as they always did
+    squares, square = _trace(scaled[0] @ scaled[1]), (_trace(covariance) * scale).square()
     above = (1 - 2 / size) * squares + square
     below = (count + 1 - 2 / size) * (squares - square / size)
     return torch.where(below > 0, above / below.clamp_min(torch.finfo(below.dtype).tiny), 1.0).clamp(0, 1)

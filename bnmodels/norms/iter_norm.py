@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from bnmodels.norms.covariance import Blocks, Whitening
-from bnmodels.norms.running import check_finite
+from bnmodels.norms.running import NotFinite, seen
 
 
 class IterNorm(Whitening):
@@ -17,7 +17,7 @@ class IterNorm(Whitening):
     computed as the pair $Q_k = P_k \Sigma_N$ and $P_k$, which is the same on paper: with $M = \tfrac{1}{2} (3 I - P_k Q_k)$,
     $P_{k+1} = P_k M$ and $Q_{k+1} = Q_k M$. The form above loses symmetry to rounding and diverges after some seven steps
     where the condition is beyond 9; the pair does not, unless rounding makes an eigenvalue negative (in float32 beyond a
-    condition of some 10^6), which is refused once it has grown.
+    condition of some 10^6), which is refused when it shows (`check_near`).
 
     An eigenvalue $s$ of $\Sigma_N$, in (0, 1], leaves the variance $s p_T(s)^2$, where $p_T$ follows the same iteration:
     1 in the limit, and less in directions of little variance while T is small, which are so not blown up (`left`).
@@ -35,6 +35,10 @@ class IterNorm(Whitening):
         num_features: Channels.
         steps: T, at least 1.
         options: As `Whitening` takes them.
+
+    Raises:
+        ValueError: Fewer than one step; and as `Whitening` does.
+        NotFinite: As `Whitening` does; also a covariance whose condition is beyond the type's precision.
     """
 
     def __init__(self, num_features: int, *, steps: int = 5, **options: Any) -> None:
@@ -52,8 +56,27 @@ class IterNorm(Whitening):
         for _ in range(self.steps):
             step = 1.5 * eye - 0.5 * (inverse @ root)
             inverse, root = step @ inverse, root @ step
-        check_finite(inverse, "what Newton's iteration comes to, for a covariance beyond its precision: raise eps; it")
+        check_near(inverse @ root, self.steps)
         return inverse / trace.sqrt()
+
+
+def check_near(product: Blocks, steps: int) -> None:
+    """Refuse an iteration that rounding has led away.
+
+    The product of its pair has eigenvalues in (0, 1], so that no block of it is further from the identity than the root of
+    its size, in the Frobenius norm; once rounding has made an eigenvalue negative, the distance grows beyond.
+
+    Raises:
+        NotFinite: It is further.
+    """
+    size = product.shape[-1]
+    eye = torch.eye(size, dtype=product.dtype, device=product.device)
+    distance = torch.linalg.matrix_norm(product.detach() - eye)
+    if seen((~(distance <= size**0.5)).any()):  # what is not a number is not near
+        raise NotFinite(
+            f"Newton's iteration of {steps} steps in {product.dtype}, for a covariance beyond its precision: it is off by "
+            f"{float(distance.max()):.2g}, and may be by {size**0.5:.2g}; raise eps, take fewer steps, or use float64"
+        )
 
 
 def left(eigenvalue: float, steps: int) -> float:

@@ -36,7 +36,7 @@ class MonarchWhitening(Running):
 
     Raises:
         ValueError: Groups that do not divide the channels; in training, fewer than two values per channel.
-        NotFinite: An input that is not finite.
+        NotFinite: An input that is not finite, or the covariance of one that is.
     """
 
     def __init__(self, num_features: int, *, groups: int | None = None, **options: Any) -> None:

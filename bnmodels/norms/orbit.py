@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bnmodels.norms.running import Running, check_shape
+from bnmodels.norms.running import Running, check_batch, check_shape
 
 Statistics = Float[Tensor, "channels *positions"]
 
@@ -111,6 +111,7 @@ class OrbitNorm(Running):
                 f"x of shape {tuple(x.shape)}: this layer has statistics for positions of shape {self.positions}"
             )
         if self.uses_batch:
+            check_batch(x, self.num_features)
             if len(x) < 2:
                 raise ValueError(f"x of shape {tuple(x.shape)} has {len(x)} image: a variance needs at least 2")
             var, mean = torch.var_mean(x, 0, correction=0)

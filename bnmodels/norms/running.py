@@ -146,17 +146,21 @@ def check_batch(x: Tensor, channels: int) -> int:
     return count
 
 
+def seen(condition: Tensor) -> bool:
+    """Whether a condition holds and can be looked at: a batched tensor has no single truth, one of the meta device none."""
+    try:
+        return bool(condition)
+    except RuntimeError:
+        return False
+
+
 def check_finite(x: Tensor, name: str = "x") -> None:
     """Refuse what a decomposition cannot take; under `torch.func.vmap`, which lets no value be looked at, nothing is.
 
     Raises:
         NotFinite: A value is infinite or not a number.
     """
-    try:
-        finite = bool(x.isfinite().all())
-    except RuntimeError:  # a batched tensor has no single truth
-        return
-    if not finite:
+    if seen((~x.isfinite()).any()):
         bad = int((~x.isfinite()).sum())
         raise NotFinite(
             f"{name} of shape {tuple(x.shape)} has {bad} values that are not finite: nothing is normalised by them"

@@ -22,7 +22,8 @@ class ThresholdedWhitening(Whitening):
     What is left may be indefinite. The weight $w$ shrinks it towards the diagonal, as far as its lowest eigenvalue
     $\lambda$ is below 0.1, and so that it becomes 0.1: $w = (0.1 - \lambda) / (1 - \lambda)$: no direction is
     blown up as if it had less than a tenth of its channels' variance. Where no entry beyond rounding is taken out,
-    $w = 0$. There is no gradient through the choice of what is kept. Variances more than 1/(C u) apart, some 10^7 / C in
+    $w = 0$. There is no gradient through the choice of what is kept; where it shrinks, the first two derivatives are right,
+    if one eigenvalue alone is the lowest, and higher ones are not. Variances more than 1/(C u) apart, some 10^7 / C in
     float32, are beyond what a root can tell from rounding: the smaller are taken for larger, and come out below 1.
 
     Training: the batch's covariance. Evaluation: the running average of it, thresholded again.
@@ -64,7 +65,7 @@ class ThresholdedWhitening(Whitening):
 
 
 def lowest_eigenvalue(matrix: Blocks) -> Float[Tensor, "groups 1 1"]:
-    """Of symmetric matrices; twice differentiable wherever no other eigenvalue is the same.
+    """Of symmetric matrices; its first two derivatives are right wherever no other eigenvalue is the same, higher ones are not.
 
     Perturbation of second order around the eigenvector v, both held still: its value, gradient and second derivative are the
     eigenvalue's, and it divides by no gaps but those to the lowest, where `eigvalsh` divides by all.

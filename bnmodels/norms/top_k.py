@@ -44,6 +44,8 @@ class TopK(Standardised):
         """Normalise and choose; in training also move the running statistics."""
         y = self.standardised(x)
         sizes = y.detach().abs().flatten(1)
+        if sizes.shape[1] == 0:
+            return self.scaled_and_shifted(y)
         least = sizes.topk(math.ceil(self.density * sizes.shape[1]), dim=1).values[:, -1]
         smaller = y.detach().abs() < least.reshape(-1, *[1] * (y.dim() - 1))
         return self.scaled_and_shifted(torch.where(smaller, 0.0, y))  # what is not a number is not smaller, and is seen

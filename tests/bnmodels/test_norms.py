@@ -1,5 +1,6 @@
 """What every norm of `LAYERS` keeps to: shapes, types, gradients, state, and what a refused batch leaves."""
 
+import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bnmodels.norms import LAYERS, SHAPED
+from bnmodels.norms.cone import monotone, second_order
 from bnmodels.norms.running import NotFinite
 
 from .samples import same_state, state_of
@@ -252,7 +254,7 @@ def test_norm_of_a_constant_channel_is_rounding(name: str, level: float) -> None
     assert float(y.abs().max()) <= off
 
 
-@pytest.mark.parametrize("name", ["center", "scale"])
+@OURS
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
@@ -261,6 +263,7 @@ def test_norm_of_a_constant_channel_is_rounding(name: str, level: float) -> None
         ((1, 4), "has 1 (value per channel: training|image: a variance) needs at least 2"),
         ((1, 4, 1, 1), "has 1 (value per channel|image)"),
         ((0, 4), "has 0 (value per channel|image)"),
+        ((3, 4, 0, 0), "has 0 (value per channel|image)"),
     ],
 )
 def test_norm_bad_inputs(name: str, shape: tuple[int, ...], words: str) -> None:
@@ -269,6 +272,13 @@ def test_norm_bad_inputs(name: str, shape: tuple[int, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         layer(torch.zeros(shape))
     assert same_state(layer, before), "a batch that was refused must not count"
+
+
+@OURS
+@pytest.mark.parametrize("shape", [(0, 4), (0, 4, 3, 3), (3, 4, 0)])
+def test_norm_evaluates_nothing(name: str, shape: tuple[int, ...]) -> None:
+    """An empty batch, as the last of a loader may be."""
+    assert make(name, shape[2:]).eval()(torch.zeros(shape)).shape == shape
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -397,10 +407,50 @@ def test_newton_stays_where_it_has_come(steps: int) -> None:
         assert float(spread.min()) >= 1 - 4 * 1e4 * 2**-23
 
 
-def test_newton_refuses_a_condition_beyond_its_precision() -> None:
+@pytest.mark.parametrize("steps", [23, 24, 25, 30, 40])
+def test_newton_refuses_a_condition_beyond_its_precision(steps: int) -> None:
+    """From where rounding shows; and the batch does not count."""
     x = (values((200, 4)) @ torch.diag(torch.tensor([1.0, 1e-4, 1e-4, 1e-4], dtype=torch.float64))).float()
-    with pytest.raises(NotFinite, match="for a covariance beyond its precision: raise eps; it of shape"):
-        make("newton", affine=False, eps=1e-12, steps=40)(x @ torch.linalg.qr(values((4, 4), seed=1)).Q.float())
+    layer = make("newton", affine=False, eps=1e-12, steps=steps)
+    before = state_of(layer)
+    with pytest.raises(NotFinite, match=rf"of {steps} steps in torch.float32, for a covariance .* by 2; raise eps"):
+        layer(x @ torch.linalg.qr(values((4, 4), seed=1)).Q.float())
+    assert same_state(layer, before)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("steps", [5, 20, 24, 25, 26, 30])
+def test_newton_returns_no_more_than_it_may(seed: int, steps: int) -> None:
+    """Where it does not refuse: what is off by at most the root of the size has a variance of at most 1 more than that."""
+    x = (values((200, 4), seed=seed) @ torch.diag(torch.tensor([1.0, 1e-4, 1e-4, 1e-4], dtype=torch.float64))).float()
+    layer = make("newton", affine=False, eps=1e-12, steps=steps)
+    with contextlib.suppress(NotFinite):
+        y = layer(x @ torch.linalg.qr(values((4, 4), seed=seed + 1)).Q.float()).detach()
+        assert float(y.abs().max()) <= (200 * 3) ** 0.5
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e4, 3e9, 1e12])
+@pytest.mark.parametrize("name", ["zca", "zca-cor", "cholesky", "newton", "thresholded"])
+def test_whitening_shrinks_alike_at_any_scale(name: str, scale: float) -> None:
+    """In float32, fewer images than channels: fourth powers of the values neither overflow nor vanish."""
+    x = values((6, 8)) * torch.tensor([1, 0.5, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], dtype=torch.float64)
+    layer = LAYERS[name][0](8, affine=False, eps=1e-30)
+    at_one, there = (layer((x * factor).float()).detach() for factor in (1.0, scale))
+    # inputs rounded anew, and a root of condition 1e4 at most
+    torch.testing.assert_close(there, at_one, rtol=0, atol=1e4 * 8 * 2**-23)
+    leaf = (x * scale).float().requires_grad_()
+    (gradient,) = torch.autograd.grad((layer(leaf) * values((6, 8), seed=1).float()).sum(), leaf)
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["circulant", "monarch", "zca"])
+def test_norm_refuses_squares_that_overflow(name: str) -> None:
+    """Values that are finite, in float32; and they do not count."""
+    layer = make(name)
+    before = state_of(layer)
+    with pytest.raises(NotFinite, match=r"the (spectrum|covariance) of shape"):
+        layer((values((50, 4)) * 1e20).float())
+    assert same_state(layer, before)
 
 
 def test_thresholded_whitening_normalises() -> None:
@@ -463,5 +513,28 @@ def test_monarch_grid_is_as_square_as_can_be() -> None:
 
 def test_cholesky_refuses_a_condition_beyond_its_precision() -> None:
     x = (values((200, 4)) * 1e-6 + 1e4 * values((200, 1), seed=1)).float()
+    layer = make("cholesky", eps=1e-9)
+    before = state_of(layer)
     with pytest.raises(NotFinite, match="not positive definite up to rounding: raise eps"):
-        make("cholesky", eps=1e-9)(x)
+        layer(x)
+    assert same_state(layer, before), "a batch that was refused must not count"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("height", [1.0, 0.0, -1.0])
+def test_second_order_cone_has_two_derivatives_on_its_axis(dtype: torch.dtype, height: float) -> None:
+    """Inside of the cone the projection is the identity, inside of the polar one 0."""
+    x = torch.tensor([[height, 0.0, 0.0, 0.0]], dtype=dtype, requires_grad=True)
+    y = second_order(x)
+    (first,) = torch.autograd.grad((y * torch.arange(4, dtype=dtype)).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum() + 0 * x.sum(), x)
+    assert torch.equal(y, x if height >= 0 else torch.zeros_like(x))
+    assert torch.equal(second, torch.zeros_like(x))
+
+
+@pytest.mark.parametrize("channels", [4, 16, 84])
+def test_monotone_cone_descends_by_rounding_alone(channels: int) -> None:
+    """In float32, all channels equal, so that every block is one of ties."""
+    x = values((64, 1)).float().expand(64, channels)
+    steps = monotone(x).diff(dim=1)
+    assert float(steps.min()) >= -2 * channels * 2**-24 * channels * float(x.abs().max())

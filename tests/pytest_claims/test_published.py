@@ -113,7 +113,7 @@ def test_publish_too_large(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(
         at,
         ArchiveError,
-        r"0\.0\d+ MB compressed to publish \(.*evidence.json, 0\.\d+ MB; .*xz, .*claims.md, .*at most 0.001 MB",
+        r"0\.0\d+ MB compressed to publish \(.*evidence.json, 0\.0\d+ MB; .*xz, .*claims.md, .*at most 0.001 MB",
     )
 
 
