@@ -174,18 +174,16 @@ FIRST = (
 VARIANTS = ("zca-cor", "cholesky", "newton", "thresholded", "orbit-turns")
 """Others of the same families."""
 SLOW = ("pit-gaussian", "cone-monotone")
-"""The last two, which were too slow for the first runs."""
+"""Two more, of the families of Q7.1 and Q7.5, which were slow."""
 OF_FIRST = "the transforms of Q7.1 to Q7.3 and Q7.5"
-OF_VARIANTS = "five variants of them"
-OF_SLOW = "the Gaussian integral transform and the monotone cone"
-OF_SPARSE = "top-k and a random mask of equal density"
+OF_VARIANTS = "five variants of the transforms of Q7.2, Q7.3 and Q7.5"
 
 
-def none_ahead(id_: str, which: str, norms: tuple[str, ...], *others: str) -> AllOf:
+def none_ahead(id_: str, subject: str, norms: tuple[str, ...], *others: str) -> AllOf:
     """The claim that none of these ends more than 0.3 points ahead of BN; with `others`, a chart of all."""
     return AllOf(
         id=id_,
-        statement=f"Batch norm is hard to beat: none of {which} ends more than 0.3 points ahead of it.",
+        statement=f"Batch norm is hard to beat: {subject} ends more than 0.3 points ahead of it.",
         place=PLACE,
         arms=tuned_transforms("batch", *norms, *others),
         horizon=LENGTH,
@@ -201,36 +199,36 @@ def none_ahead(id_: str, which: str, norms: tuple[str, ...], *others: str) -> Al
     )
 
 
-@pytest.mark.claim(none_ahead("Q7.6[first]", OF_FIRST, FIRST, *VARIANTS, *SLOW, *SPARSE))
+@pytest.mark.claim(none_ahead("Q7.6[first]", f"none of {OF_FIRST}", FIRST, *VARIANTS, *SLOW, *SPARSE))
 def test_no_transform_is_ahead(verdict: Verdict) -> None:
     """Q7.6, and the chart of every transform."""
     assert verdict.as_expected, verdict
 
 
-@pytest.mark.claim(none_ahead("Q7.6[variants]", OF_VARIANTS, VARIANTS))
+@pytest.mark.claim(none_ahead("Q7.6[variants]", f"none of {OF_VARIANTS}", VARIANTS))
 def test_no_variant_is_ahead(verdict: Verdict) -> None:
     """Q7.6 again."""
     assert verdict.as_expected, verdict
 
 
-@pytest.mark.claim(none_ahead("Q7.6[slow]", OF_SLOW, SLOW))
+@pytest.mark.claim(none_ahead("Q7.6[slow]", "neither the Gaussian integral transform nor the monotone cone", SLOW))
 def test_no_slow_variant_is_ahead(verdict: Verdict) -> None:
     """Q7.6 once more."""
     assert verdict.as_expected, verdict
 
 
-@pytest.mark.claim(none_ahead("Q7.6[sparse]", OF_SPARSE, SPARSE))
+@pytest.mark.claim(none_ahead("Q7.6[sparse]", "neither top-k nor a random mask of equal density", SPARSE))
 def test_no_sparse_layer_is_ahead(verdict: Verdict) -> None:
     """Q7.6 of the layers of Q7.4, on all images."""
     assert verdict.as_expected, verdict
 
 
-def rates_as_large(id_: str, which: str, norms: tuple[str, ...]) -> AllOf:
+def rates_as_large(id_: str, subject: str, norms: tuple[str, ...]) -> AllOf:
     """The claim that none of these has a largest stable rate more than 1.5 octaves below BN's."""
     searched = {norm: partial(brief, norm) for norm in ("batch", *norms)}
     return AllOf(
         id=id_,
-        statement=f"{which[0].upper()}{which[1:]} allow rates nearly as large as BN: the largest stable one of each is at "
+        statement=f"{subject[0].upper()}{subject[1:]} allow rates nearly as large as BN: the largest stable one of each is at "
         "most 1.5 octaves lower.",
         place=PLACE,
         arms={rate_arm(norm, FIRST_RATE): recipe(lr=2.0**FIRST_RATE) for norm, recipe in searched.items()},
@@ -263,13 +261,13 @@ def test_variants_allow_rates_as_large(verdict: Verdict) -> None:
     assert verdict.as_expected, verdict
 
 
-@pytest.mark.claim(rates_as_large("Q7.7[slow]", OF_SLOW, SLOW))
+@pytest.mark.claim(rates_as_large("Q7.7[slow]", "the Gaussian integral transform and the monotone cone", SLOW))
 def test_slow_variants_allow_rates_as_large(verdict: Verdict) -> None:
     """Q7.7 once more."""
     assert verdict.as_expected, verdict
 
 
-@pytest.mark.claim(rates_as_large("Q7.7[sparse]", OF_SPARSE, SPARSE))
+@pytest.mark.claim(rates_as_large("Q7.7[sparse]", "top-k and a random mask of equal density", SPARSE))
 def test_sparse_activations_allow_rates_as_large(verdict: Verdict) -> None:
     """Q7.7 of the layers of Q7.4."""
     assert verdict.as_expected, verdict
