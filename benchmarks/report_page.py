@@ -4,9 +4,9 @@ Opens `reports/published/evidence.json`, or another document that is named, rend
 the network off. Times are medians; CPU time is the browser's own count of what its main thread did.
 """
 
+import argparse
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -78,4 +78,6 @@ def _violations(browser: Browser, page: Path, theme: Any, width: int) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "reports/published/evidence.json"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evidence", nargs="?", type=Path, default=Path("reports/published/evidence.json"))
+    main(parser.parse_args().evidence)
