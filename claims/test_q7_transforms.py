@@ -19,7 +19,8 @@ SPARSE_LENGTH = {"smoke": 1, "full": 10}
 WHY_NOT = {"standard": "It tunes rates, which takes 4 epochs of all images for each."}
 NOTES = (
     "At all four places, each arm at the rate 2^k of its highest mean P on 5,000 training images held out, seeds 2000 to 2002, "
-    "after 4 epochs."
+    "after 4 epochs. P, the precise accuracy, is test accuracy with statistics estimated again; E, the test accuracy of the "
+    "curves, is that by running estimates."
 )
 P_END = "pp of P, last epoch"
 

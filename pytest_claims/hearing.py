@@ -123,7 +123,9 @@ class Hearing:
         verdicts = {}
         for claim in selected:
             if scale.name not in claim.horizon:
-                reason = claim.why_not.get(scale.name, f"Its protocol is too long for scale {scale.name}.")
+                reason = claim.why_not.get(
+                    scale.name, f"Its horizon names {', '.join(claim.horizon)} and not {scale.name}."
+                )
                 verdicts[claim.id] = Verdict(
                     claim=claim, outcome=Outcome.NOT_JUDGED, scale=scale.name, scope=scale.scope, reason=reason
                 )

@@ -35,8 +35,8 @@ class Whitening(Running):
     def __init__(self, num_features: int, *, groups: int = 1, shrinkage: Shrinkage = "auto", **options: Any) -> None:
         if groups < 1 or num_features % groups:
             raise ValueError(f"groups={groups}: must divide the {num_features} channels")
-        if shrinkage != "auto" and not 0 <= shrinkage <= 1:
-            raise ValueError(f"shrinkage={shrinkage}: in [0, 1], or auto")
+        if shrinkage != "auto" and not (isinstance(shrinkage, int | float) and 0 <= shrinkage <= 1):
+            raise ValueError(f"shrinkage={shrinkage!r}: in [0, 1], or auto")
         self.groups, self.size, self.shrinkage = groups, num_features // groups, shrinkage
         super().__init__(num_features, **options)
 

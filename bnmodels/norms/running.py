@@ -17,7 +17,8 @@ class Running(nn.Module):
     """What the norms have in common: channels, gamma and beta, and the averages that an evaluation normalises by.
 
     As torch's batch norm has it: buffers `running_*` and `num_batches_tracked`, parameters `weight` (gamma) and `bias`
-    (beta). Inputs are float32 or float64.
+    (beta). Inputs are float32 or float64. Layers that sort or decompose refuse an input that is not finite; in the others, as
+    in batch norm, it is seen in the output and in the running statistics.
 
     Args:
         num_features: Channels.
@@ -112,8 +113,8 @@ def check_options(num_features: int, eps: float, momentum: float | None) -> None
     Raises:
         ValueError: No channel, an eps that is not above 0, a momentum outside [0, 1].
     """
-    if num_features < 1:
-        raise ValueError(f"num_features={num_features}: at least 1 channel")
+    if not isinstance(num_features, int) or num_features < 1:
+        raise ValueError(f"num_features={num_features!r}: a whole number of channels, at least 1")
     if not (math.isfinite(eps) and eps > 0):
         raise ValueError(f"eps={eps}: must be finite and above 0, or a constant channel divides by zero")
     if momentum is not None and not 0 <= momentum <= 1:
@@ -142,7 +143,9 @@ def check_batch(x: Tensor, channels: int) -> int:
     """
     count = check_shape(x, channels)
     if count < 2:
-        raise ValueError(f"x of shape {tuple(x.shape)} has {count} value per channel: training needs at least 2")
+        raise ValueError(
+            f"x of shape {tuple(x.shape)} has {count} value{'s' * (count != 1)} per channel: training needs at least 2"
+        )
     return count
 
 

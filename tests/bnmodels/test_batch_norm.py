@@ -193,7 +193,7 @@ def test_batch_norm_annotations_hold() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"num_features": 0}, "num_features=0: at least 1"),
+        ({"num_features": 0}, "num_features=0: a whole number of channels, at least 1"),
         ({"num_features": 3, "eps": 0.0}, "eps=0.0: must be finite and above 0"),
         ({"num_features": 3, "eps": float("nan")}, "eps=nan"),
         ({"num_features": 3, "momentum": -0.1}, r"momentum=-0.1: .*\[0, 1\]"),

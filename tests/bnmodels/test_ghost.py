@@ -154,7 +154,7 @@ def test_ghost_refuses_group_size(group_size: int) -> None:
         ((3,), "expected"),
         ((5, 3), "has 1 value per channel: training needs at least 2"),  # the last group of 2
         ((1, 3, 1, 1), "has 1 value per channel"),
-        ((0, 3), "has 0 value per channel"),
+        ((0, 3), "has 0 values per channel"),
     ],
 )
 def test_ghost_bad_inputs(shape: tuple[int, ...], words: str) -> None:

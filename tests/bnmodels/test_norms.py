@@ -262,8 +262,8 @@ def test_norm_of_a_constant_channel_is_rounding(name: str, level: float) -> None
         ((4,), "expected"),
         ((1, 4), "has 1 (value per channel: training|image: a variance) needs at least 2"),
         ((1, 4, 1, 1), "has 1 (value per channel|image)"),
-        ((0, 4), "has 0 (value per channel|image)"),
-        ((3, 4, 0, 0), "has 0 (value per channel|image)"),
+        ((0, 4), "has 0 (values? per channel|image)"),
+        ((3, 4, 0, 0), "has 0 (values? per channel|image)"),
     ],
 )
 def test_norm_bad_inputs(name: str, shape: tuple[int, ...], words: str) -> None:
@@ -360,6 +360,7 @@ def test_norm_compiles(name: str) -> None:
         (lambda: LAYERS["block-2"][0](5), "groups=2: must divide the 5 channels"),
         (lambda: LAYERS["monarch"][0](6, groups=4), "groups=4: must divide the 6 channels"),
         (lambda: LAYERS["zca"][0](4, shrinkage=1.5), "shrinkage=1.5: in"),
+        (lambda: LAYERS["zca"][0](4, shrinkage="Auto"), "shrinkage='Auto': in"),
         (lambda: LAYERS["newton"][0](4, steps=0), "steps=0: at least 1"),
         (lambda: LAYERS["pit"][0](4, pieces=0), "pieces=0: at least 1"),
         (lambda: LAYERS["pit"][0](4, floor=0.0), "floor=0.0: in"),
@@ -374,7 +375,8 @@ def test_norm_compiles(name: str) -> None:
             lambda: LAYERS["orbit-flips"][1](4, positions=(2, 2))(torch.zeros(2, 4, 3, 3)),
             "positions of shape \\(2, 2\\)",
         ),
-        (lambda: LAYERS["zca"][0](0), "num_features=0: at least 1 channel"),
+        (lambda: LAYERS["zca"][0](0), "num_features=0: a whole number of channels, at least 1"),
+        (lambda: LAYERS["pit"][0]("4"), "num_features='4': a whole number"),
     ],
 )
 def test_layers_refuse(make_it: Callable[[], object], message: str) -> None:
