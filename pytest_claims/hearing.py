@@ -123,9 +123,8 @@ class Hearing:
         verdicts = {}
         for claim in selected:
             if scale.name not in claim.horizon:
-                reason = claim.why_not.get(
-                    scale.name, f"Its horizon names {', '.join(claim.horizon)} and not {scale.name}."
-                )
+                names = f"Its horizon names {', '.join(claim.horizon)} and not {scale.name}; give it one, or a why_not."
+                reason = claim.why_not.get(scale.name, names)
                 verdicts[claim.id] = Verdict(
                     claim=claim, outcome=Outcome.NOT_JUDGED, scale=scale.name, scope=scale.scope, reason=reason
                 )

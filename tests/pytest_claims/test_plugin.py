@@ -57,13 +57,19 @@ def test_run_smoke(pytester: pytest.Pytester) -> None:
     assert "2 seeds at scale smoke show that the pipeline works" in claims[0]["reason"]
 
 
-def test_run_left_out_scale(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    ("why_not", "reason"),
+    [
+        (', why_not={"standard": "Too long."}', "Too long."),
+        ("", "Its horizon names smoke, full and not standard; give it one, or a why_not."),
+    ],
+)
+def test_run_left_out_scale(pytester: pytest.Pytester, why_not: str, reason: str) -> None:
     """A claim without a horizon for the scale trains nothing and says why."""
-    why = 'gain("Q1.1", horizon={"full": 9}, why_not={"standard": "Too long."})'
-    at = project.write(pytester, judging("up", why))
+    at = project.write(pytester, judging("up", f'gain("Q1.1", horizon={{"smoke": 1, "full": 9}}{why_not})'))
     project.run(pytester).stdout.fnmatch_lines(["*= 1 not judged in *"])
     assert toy.trainings(at / "trainings") == []
-    assert project.evidence(at)["claims"][0]["reason"] == "Too long."
+    assert project.evidence(at)["claims"][0]["reason"] == reason
 
 
 def test_run_table(pytester: pytest.Pytester) -> None:
