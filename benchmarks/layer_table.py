@@ -77,10 +77,10 @@ def leads(evidence: Any) -> dict[str, tuple[str, str, str]]:
 
 
 def gains_in_e(name: str, claim: Any, evidence: Any) -> list[float]:
-    """Test accuracy by running estimates after the last epoch, a layer's minus batch norm's, in points, by seed."""
+    """Test accuracy by running estimates after the claim's last epoch, a layer's minus batch norm's, in points, by seed."""
     ends = [
         {
-            evidence["trials"][key]["seed"]: evidence["trials"][key]["curves"]["test accuracy"][-1]
+            evidence["trials"][key]["seed"]: evidence["trials"][key]["curves"]["test accuracy"][claim["horizon"] - 1]
             for key in claim["trials"][arm]
         }
         for arm in (name, "batch")

@@ -185,7 +185,8 @@ def test_nothing_is_left_of_few_images(seed: int, images: int, more: int, tally:
         shrunk = run(ZCA(channels, affine=False, shrinkage=0.5, dtype=torch.float64), x)
         tally.beyond("Gram matrix with shrinkage", float((shrunk @ shrunk.mT - wanted).abs().max()), bound)
     # fewer images than needed, if there are, and just enough
-    for name, count in [("must shrink", images)] * (more > 0) + [("need not", channels + 1)]:
+    counts = {"need not": channels + 1} | ({"must shrink": images} if more else {})
+    for name, count in counts.items():
         x = normal(seed, name, count, channels)
         weight = oracle(x) if count - 1 < channels else 0.0
         of_itself = partial(ZCA, channels, affine=False, eps=1e-2, dtype=torch.float64)

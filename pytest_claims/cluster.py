@@ -52,7 +52,7 @@ class Cluster:
         try:
             if address and not address.startswith("inproc://"):
                 # refused here, as a client that cannot read its address takes a minute to be thrown away
-                import_module("distributed.comm").get_address_host_port(address)
+                distributed.comm.get_address_host_port(address)
             self._client = distributed.Client(**where, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(f"{name}: no scheduler answers ({_line(error)}); start one, or name another") from error

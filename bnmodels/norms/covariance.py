@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bnmodels.norms.running import Running, by_channel, by_image, check_batch, check_finite, check_shape
+from bnmodels.norms.running import Running, by_channel, by_image, check_batch, check_channels, check_finite, check_shape
 
 Blocks = Float[Tensor, "groups size size"]
 Shrinkage = float | Literal["auto"]
@@ -33,6 +33,7 @@ class Whitening(Running):
     """
 
     def __init__(self, num_features: int, *, groups: int = 1, shrinkage: Shrinkage = "auto", **options: Any) -> None:
+        check_channels(num_features)
         if groups < 1 or num_features % groups:
             raise ValueError(f"groups={groups}: must divide the {num_features} channels")
         if shrinkage != "auto" and not (isinstance(shrinkage, int | float) and 0 <= shrinkage <= 1):

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bnmodels.norms.covariance import Blocks, inverse_square_root
-from bnmodels.norms.running import Running, by_channel, by_image, check_batch, check_finite, check_shape
+from bnmodels.norms.running import Running, by_channel, by_image, check_batch, check_channels, check_finite, check_shape
 
 
 class MonarchWhitening(Running):
@@ -40,6 +40,7 @@ class MonarchWhitening(Running):
     """
 
     def __init__(self, num_features: int, *, groups: int | None = None, **options: Any) -> None:
+        check_channels(num_features)
         if groups is None:
             divisors = [d for d in range(1, num_features + 1) if num_features % d == 0]
             groups = min(divisors, key=lambda d: (abs(d * d - num_features), d))

@@ -1,6 +1,7 @@
 """What the norms of this package share: running statistics in buffers, gamma and beta, and checks of what comes in."""
 
 import math
+import operator
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 
 class NotFinite(ValueError):  # says what is, as torch's own errors do not
-    """An input has values that are infinite or not numbers."""
+    """What comes in, or what is made of it, is infinite, is not a number, or is nothing but rounding."""
 
 
 class Running(nn.Module):
@@ -113,12 +114,25 @@ def check_options(num_features: int, eps: float, momentum: float | None) -> None
     Raises:
         ValueError: No channel, an eps that is not above 0, a momentum outside [0, 1].
     """
-    if not isinstance(num_features, int) or num_features < 1:
-        raise ValueError(f"num_features={num_features!r}: a whole number of channels, at least 1")
+    check_channels(num_features)
     if not (math.isfinite(eps) and eps > 0):
         raise ValueError(f"eps={eps}: must be finite and above 0, or a constant channel divides by zero")
     if momentum is not None and not 0 <= momentum <= 1:
         raise ValueError(f"momentum={momentum}: the newest batch's weight lies in [0, 1]; None averages all batches")
+
+
+def check_channels(num_features: int) -> None:
+    """Refuse what is no number of channels.
+
+    Raises:
+        ValueError: No whole number, or none above 0.
+    """
+    try:
+        whole = operator.index(num_features) >= 1
+    except TypeError:
+        whole = False
+    if not whole:
+        raise ValueError(f"num_features={num_features!r}: a whole number of channels, at least 1")
 
 
 def check_shape(x: Tensor, channels: int) -> int:
